@@ -1,0 +1,207 @@
+"""`TrainConfig`: what a run trains, on what, and how. One flat frozen dataclass, checked once.
+
+The docstring beneath a field is its help on the command line, in the API and in the form.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, Strict, ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(
+    extra="forbid",
+    strict=True,
+    allow_inf_nan=False,
+    use_attribute_docstrings=True,
+    str_strip_whitespace=True,
+)
+"""A misspelt field, a string for a number, NaN and infinity are refused, in Python files too."""
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TrainConfig:
+    """One training run. Only `root` and `model_flavour` have no default."""
+
+    # --- data -----------------------------------------------------------------------------------
+    root: Annotated[str, Field(min_length=1)]
+    """Dataset folder with `train/CLASS/*`, `val/CLASS/*` and, if there is one, `test/CLASS/*`; beneath `DATASETS_DIR` where that is set."""
+
+    batch_size: PositiveInt = 32
+    """Images per micro-step over all workers; the effective batch is this times `grad_accum_steps`."""
+
+    eval_batch_size: PositiveInt | None = None
+    """Images per step of evaluation; none means `batch_size`."""
+
+    num_workers: Annotated[int, Field(ge=0)] = 2
+    """Data loader processes; 0 loads in the training process."""
+
+    prefetch_factor: PositiveInt | None = None
+    """Batches that each data loader process holds ready; none means 2. Needs `num_workers` above 0."""
+
+    persistent_workers: bool | None = None
+    """Keep data loader processes between epochs; none means yes where there are any. Needs `num_workers` above 0."""
+
+    max_datapoints_per_class: (
+        PositiveInt | Annotated[tuple[PositiveInt, ...], Strict(False)] | dict[str, PositiveInt] | None
+    ) = None
+    """At most so many images of each class in train and val: one number, one per class in class order, or by class name. Test is never capped."""
+
+    data_seed: Annotated[int, Field(ge=0)] = 0
+    """Decides which images a cap keeps, apart from `seed`, so that runs with other seeds see the same images."""
+
+    label_map: dict[str, Annotated[int, Field(ge=0)]] | None = None
+    """Class name to index, kept with the model; none means the sorted class folders of train."""
+
+    image_size: Annotated[int, Field(ge=8)] | None = None
+    """Side of the square that the model sees, in pixels; none means the size of the model's own image processor."""
+
+    augmentation: str = "standard"
+    """Random change of training images, by name; `none` for none."""
+
+    augmentation_options: Options = Field(default_factory=dict)
+    """Options of the augmentation."""
+
+    # --- model ----------------------------------------------------------------------------------
+    model_flavour: Annotated[str, Field(min_length=1)]
+    """Hub id, local model directory, or `builtin/NAME` (architecture without weights; works offline)."""
+
+    model_revision: str | None = None
+    """Commit, tag or branch of a Hub model; pin a commit to train the same weights next year."""
+
+    load_pretrained: bool = True
+    """Start from the model's weights; false draws new ones for the same architecture."""
+
+    freeze_backbone: bool = False
+    """Train the head alone; the backbone's weights and batch-norm statistics stay as loaded."""
+
+    # --- task, loss, optimisation ---------------------------------------------------------------
+    task: str = "image_classification"
+    """What is learnt, by name."""
+
+    loss: str = "cross_entropy"
+    """Training loss, by name."""
+
+    loss_options: Options = Field(default_factory=dict)
+    """Options of the loss."""
+
+    optimizer: str = "adamw"
+    """Optimizer, by name."""
+
+    optimizer_options: Options = Field(default_factory=dict)
+    """Options of the optimizer beyond `lr` and `weight_decay`."""
+
+    lr: Annotated[float, Field(gt=0)] = 3e-4
+    """Peak learning rate, reached after warm-up."""
+
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """Weight decay; not applied to biases, norms and other vectors."""
+
+    max_grad_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    """Clip the gradient to this L2 norm; none clips nothing."""
+
+    schedule: str = "cosine"
+    """Learning rate over the run, by name."""
+
+    schedule_options: Options = Field(default_factory=dict)
+    """Options of the schedule."""
+
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of all optimizer steps in which the learning rate rises linearly from 0."""
+
+    grad_accum_steps: PositiveInt = 1
+    """Micro-steps whose gradients make one optimizer step."""
+
+    epochs: PositiveInt = 10
+    """Passes over the training images."""
+
+    autocast_dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Number format of forward and backward; `bfloat16` falls back to float32 on a device that is not faster with it."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides initial weights, order of images and every random change of them."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; `auto` takes a GPU if there is one."""
+
+    num_threads: PositiveInt | None = None
+    """CPU threads of the training process; none means the cores it may use. Kept over a resume: other counts give other roundings."""
+
+    # --- names, logs, checkpoints ---------------------------------------------------------------
+    run_name: str | None = None
+    """Base name of the run; none means `model__loss__pretrained` or `model__loss__scratch`. A taken name gets `-v1`, `-v2`, ..."""
+
+    model_suffix: str = ""
+    """Added to the base name, to tell variants apart."""
+
+    tb_root: Annotated[str, Field(min_length=1)] = "runs"
+    """Folder of run folders (logs, metrics, figures, TensorBoard); beneath `SHARED_LOGS_DIR` where that is set."""
+
+    ckpt_dir: Annotated[str, Field(min_length=1)] = "checkpoints"
+    """Folder of checkpoint folders; beneath `SHARED_LOGS_DIR` where that is set."""
+
+    log_interval_steps: PositiveInt = 10
+    """Optimizer steps between two rows of training metrics."""
+
+    eval_topk: Annotated[tuple[PositiveInt, ...], Strict(False)] = (1, 5)
+    """K of the reported `val_acc@K`; 1 is always reported, a K above the number of classes is left out."""
+
+    monitor_metric: str = "val_acc@1"
+    """Metric id that decides which weights are best."""
+
+    monitor_mode: Literal["max", "min"] = "max"
+    """Whether a larger or a smaller `monitor_metric` is better."""
+
+    save_per_epoch_checkpoint: bool = False
+    """Also keep `epoch_XXX.pt` of every epoch."""
+
+    checkpoint_every_steps: PositiveInt | None = None
+    """Commit a checkpoint every so many optimizer steps too, not only after each epoch."""
+
+    keep_last: PositiveInt = 2
+    """Newest checkpoints to keep, besides the best one."""
+
+    plugins: Annotated[tuple[str, ...], Strict(False)] = ()
+    """Importable modules that register parts of your own before the run is built."""
+
+    @field_validator("prefetch_factor", "persistent_workers")
+    @classmethod
+    def _needs_loader_processes(cls, value: int | bool | None, info: ValidationInfo) -> int | bool | None:
+        if value and info.data.get("num_workers") == 0:
+            raise ValueError("has no effect with num_workers 0; leave it out or raise num_workers")
+        return value
+
+    @field_validator("max_datapoints_per_class")
+    @classmethod
+    def _caps_are_not_empty(cls, value: Any) -> Any:
+        if value in ((), {}):
+            raise ValueError("names no cap; leave it out to use all images")
+        return value
+
+    @field_validator("label_map")
+    @classmethod
+    def _indices_are_dense(cls, value: dict[str, int] | None) -> dict[str, int] | None:
+        if value is not None and sorted(value.values()) != list(range(len(value))):
+            raise ValueError(f"must map {len(value)} classes to 0..{len(value) - 1}, each index once")
+        return value
+
+    @field_validator("eval_topk")
+    @classmethod
+    def _topk_is_sorted(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted({1, *value}))
+
+    @field_validator("model_revision")
+    @classmethod
+    def _revision_is_for_hub_models(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and str(info.data.get("model_flavour", "")).startswith("builtin/"):
+            raise ValueError("has no effect on a builtin model; leave it out")
+        return value
+
+    @property
+    def effective_batch_size(self) -> int:
+        """Images per optimizer step."""
+        return self.batch_size * self.grad_accum_steps

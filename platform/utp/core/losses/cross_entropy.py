@@ -1,0 +1,20 @@
+"""Cross-entropy of the softmax, with label smoothing (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor
+from torch.nn import functional
+
+from utp.core.losses.entries import CrossEntropyOptions
+from utp.core.task import SampleLoss
+
+
+def build(options: CrossEntropyOptions) -> SampleLoss:
+    """Return the loss: logits (N, C) of any float dtype, labels (N,) int64 -> (N,) float32."""
+    return partial(_cross_entropy, label_smoothing=options.label_smoothing)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float) -> Tensor:
+    return functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=label_smoothing)

@@ -1,0 +1,30 @@
+"""Losses by name. A new one is a line here and a file beside this one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from utp.config.train import STRICT
+from utp.core.registry import Registry
+
+LOSSES = Registry("loss")
+"""Target: `build(options) -> Callable[[logits (N, C), labels (N,)], loss (N,)]`; one loss per sample, the loop takes the mean."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class CrossEntropyOptions:
+    """Options of `cross_entropy`."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target that is spread evenly over all classes; in training alone."""
+
+
+LOSSES.register(
+    "cross_entropy",
+    "utp.core.losses.cross_entropy:build",
+    options=CrossEntropyOptions,
+    doc="Cross-entropy of the softmax; the standard choice.",
+)

@@ -1,0 +1,192 @@
+"""Errors that a caller acts on; each holds data, pickles, and says what happened and the way out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """Why an attempt failed; stored in `result.json`. Only infrastructure kinds are worth a retry."""
+
+    USER_ERROR = "user_error"
+    INVALID_CONFIG = "invalid_config"
+    DATA_ERROR = "data_error"
+    OOM_HOST = "oom_host"
+    OOM_GPU = "oom_gpu"
+    NAN = "nan"
+    NODE_LOST = "node_lost"
+    PREEMPTED = "preempted"
+    STORAGE_FULL = "storage_full"
+    STORAGE_ERROR = "storage_error"
+    LOST = "lost"
+    TIMEOUT = "timeout"
+    STOPPED = "stopped"
+    INTERNAL = "internal"
+
+
+class UtpError(Exception):
+    """Base of all errors that UTP raises on purpose."""
+
+    kind = FailureKind.INTERNAL
+
+
+class ConfigError(UtpError, ValueError):
+    """One or more settings that the user has to change.
+
+    Args:
+        problems: one sentence each, starting with the field, naming the value and the way out.
+        source: the file or object the settings came from, if there is one.
+    """
+
+    kind = FailureKind.INVALID_CONFIG
+
+    def __init__(self, problems: tuple[str, ...], source: str | None = None) -> None:
+        super().__init__(problems, source)
+        self.problems = problems
+        self.source = source
+
+    def __str__(self) -> str:
+        head = f"{self.source}: " if self.source else ""
+        if len(self.problems) == 1:
+            return head + self.problems[0]
+        return f"{head}{len(self.problems)} problems\n" + "\n".join(f"  - {problem}" for problem in self.problems)
+
+
+class PathRefused(UtpError, ValueError):
+    """A path that does not name a place beneath its mount."""
+
+    kind = FailureKind.INVALID_CONFIG
+
+    def __init__(self, field: str, value: str, reason: str) -> None:
+        super().__init__(field, value, reason)
+        self.field = field
+        self.value = value
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value!r} is refused: {self.reason}"
+
+
+class UnknownName(UtpError, ValueError):
+    """A name that a registry does not hold."""
+
+    kind = FailureKind.INVALID_CONFIG
+
+    def __init__(self, kind_of_entry: str, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(kind_of_entry, name, known)
+        self.kind_of_entry = kind_of_entry
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:
+        return f"{self.kind_of_entry} {self.name!r} is not registered; known: {', '.join(self.known)}"
+
+
+class DatasetError(UtpError, ValueError):
+    """A dataset folder that can't be trained on as it is."""
+
+    kind = FailureKind.DATA_ERROR
+
+    def __init__(self, root: str, problem: str) -> None:
+        super().__init__(root, problem)
+        self.root = root
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"dataset {self.root}: {self.problem}"
+
+
+class CorruptImage(UtpError):
+    """An image file that can't be decoded whole."""
+
+    kind = FailureKind.DATA_ERROR
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} can't be decoded: {self.reason}. Replace or delete the file; "
+            "`utp data check ROOT` lists every file with such a fault"
+        )
+
+
+class ModelError(UtpError, ValueError):
+    """A model that can't be built from `model_flavour` as asked."""
+
+    kind = FailureKind.INVALID_CONFIG
+
+    def __init__(self, model_flavour: str, problem: str) -> None:
+        super().__init__(model_flavour, problem)
+        self.model_flavour = model_flavour
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"model_flavour {self.model_flavour!r}: {self.problem}"
+
+
+class LossNotFinite(UtpError):
+    """Loss or gradient became NaN or infinite; nothing of that step was saved."""
+
+    kind = FailureKind.NAN
+
+    def __init__(self, step: int, epoch: int, last_finite_loss: float | None) -> None:
+        super().__init__(step, epoch, last_finite_loss)
+        self.step = step
+        self.epoch = epoch
+        self.last_finite_loss = last_finite_loss
+
+    def __str__(self) -> str:
+        last = "there was no finite one before it" if self.last_finite_loss is None else f"the last finite one was {self.last_finite_loss:.6g}"
+        return (
+            f"loss or gradient is not finite at step {self.step} (epoch {self.epoch}); {last}. "
+            "Lower lr, raise warmup_ratio, set max_grad_norm, or autocast_dtype='float32'"
+        )
+
+
+class CheckpointUnreadable(UtpError):
+    """Checkpoints are there, but none of them verifies; starting over silently would lose the run."""
+
+    kind = FailureKind.STORAGE_ERROR
+
+    def __init__(self, directory: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(directory, reasons)
+        self.directory = directory
+        self.reasons = reasons
+
+    def __str__(self) -> str:
+        return (
+            f"no checkpoint in {self.directory} can be read: {'; '.join(self.reasons)}. "
+            "Restore one from a backup, or start a new run (train without --resume)"
+        )
+
+
+class ResumeRefused(UtpError, ValueError):
+    """A run that can't go on as asked: another config, another dataset, or nothing left to do."""
+
+    kind = FailureKind.INVALID_CONFIG
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(run, reason)
+        self.run = run
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.run} can't be resumed: {self.reason}"
+
+
+class AttemptSuperseded(UtpError):
+    """A later attempt of the same run has started; this one may not write any more."""
+
+    kind = FailureKind.LOST
+
+    def __init__(self, run: str, attempt: int, newest: int) -> None:
+        super().__init__(run, attempt, newest)
+        self.run = run
+        self.attempt = attempt
+        self.newest = newest
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt} of {self.run} stops: attempt {self.newest} has taken the run over"

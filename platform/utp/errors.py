@@ -190,3 +190,38 @@ class AttemptSuperseded(UtpError):
 
     def __str__(self) -> str:
         return f"attempt {self.attempt} of {self.run} stops: attempt {self.newest} has taken the run over"
+
+
+class StorageFailed(UtpError):
+    """Checkpoints could not be written several times in a row."""
+
+    kind = FailureKind.STORAGE_ERROR
+
+    def __init__(self, directory: str, reason: str, is_full: bool) -> None:
+        super().__init__(directory, reason, is_full)
+        self.directory = directory
+        self.reason = reason
+        self.is_full = is_full
+        if is_full:
+            self.kind = FailureKind.STORAGE_FULL
+
+    def __str__(self) -> str:
+        way_out = "free some space" if self.is_full else "check the storage"
+        return f"checkpoints can't be written to {self.directory}: {self.reason}; {way_out}, then resume the run"
+
+
+class DataLoaderWorkerDied(UtpError):
+    """A data loader process ended in mid-epoch, or could not hand over its batch."""
+
+    kind = FailureKind.OOM_HOST
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return (
+            f"a data loader process failed: {self.cause}. The usual reason is a lack of memory (SIGKILL) or of shared "
+            "memory (SIGBUS): lower num_workers, prefetch_factor or batch_size, give /dev/shm more room "
+            "(docker: --shm-size), or set num_workers=0 to load without such processes"
+        )

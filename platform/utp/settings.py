@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def _default_cache_dir() -> Path:
     return Path.home() / ".cache" / "utp"
+
+
+def _is_switched_on(value: bool | str) -> bool:
+    return str(value).strip().lower() not in ("", "0", "false", "no", "off")
 
 
 class Settings(BaseSettings):
@@ -29,6 +34,9 @@ class Settings(BaseSettings):
 
     cache_dir: Path = Field(default_factory=_default_cache_dir, validation_alias="UTP_CACHE_DIR")
     """Where dataset manifests are kept between runs; safe to delete."""
+
+    debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
+    """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""
 
 
 @lru_cache(maxsize=1)

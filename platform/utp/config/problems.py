@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +18,7 @@ def describe_problems(error: ValidationError, config_class: type[Any], prefix: s
         location = problem["loc"]
         name = str(location[0]) if location else ""
         if problem["type"] in ("unexpected_keyword_argument", "missing") or name not in properties:
-            sentences[name] = _shape_problem(prefix, name, problem["type"], problem["msg"], config_class, properties)
+            sentences[name] = prefix + _shape_problem(name, problem["type"], problem["msg"], config_class, properties)
         elif name in sentences:  # one sentence a field: a union reports each of its members
             continue
         else:
@@ -28,17 +29,27 @@ def describe_problems(error: ValidationError, config_class: type[Any], prefix: s
     return tuple(sentences.values())
 
 
-def _shape_problem(
-    prefix: str, name: str, kind: str, message: str, config_class: type[Any], properties: dict[str, Any]
-) -> str:
+def unknown_field(name: str, config_class: type[Any]) -> str:
+    """Sentence for a name that is not a field of the dataclass `config_class`."""
+    known = sorted(field.name for field in dataclasses.fields(config_class))
+    hint = did_you_mean(name, known) or f"known fields: {', '.join(known)}"
+    return f"{name}: is not a field of {config_class.__name__}; {hint}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Question for a misspelt name, or nothing where no known one is close."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _shape_problem(name: str, kind: str, message: str, config_class: type[Any], properties: dict[str, Any]) -> str:
     if kind == "missing":
-        return f"{prefix}{name}: is missing; {_way_out(name, properties.get(name, {}))}"
+        return f"{name}: is missing; {_way_out(name, properties.get(name, {}))}"
     if kind == "unexpected_keyword_argument":
-        known = [field.name for field in dataclasses.fields(config_class)]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known fields: {', '.join(sorted(known))}"
-        return f"{prefix}{name}: is not a field of {config_class.__name__}; {hint}"
-    return f"{prefix}{name}: {message}" if name else f"{prefix}{message}"
+        return unknown_field(name, config_class)
+    if name.isdecimal():  # pydantic counts positional arguments
+        return f"{config_class.__name__}: takes no positional values; write FIELD=VALUE"
+    return f"{name}: {message}" if name else message
 
 
 def _way_out(name: str, schema: dict[str, Any]) -> str:

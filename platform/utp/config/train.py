@@ -5,6 +5,7 @@ The docstring beneath a field is its help on the command line, in the API and in
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, Strict, ValidationInfo, field_validator
@@ -29,7 +30,7 @@ class TrainConfig:
 
     # --- data -----------------------------------------------------------------------------------
     root: Annotated[str, Field(min_length=1)]
-    """Dataset folder with `train/CLASS/*`, `val/CLASS/*` and, if there is one, `test/CLASS/*`; beneath `DATASETS_DIR` where that is set."""
+    """Dataset folder with `train/CLASS/*`, `val/CLASS/*`, perhaps `test/CLASS/*`; beneath `DATASETS_DIR` if set."""
 
     batch_size: PositiveInt = 32
     """Images per micro-step over all workers; the effective batch is this times `grad_accum_steps`."""
@@ -49,7 +50,7 @@ class TrainConfig:
     max_datapoints_per_class: (
         PositiveInt | Annotated[tuple[PositiveInt, ...], Strict(False)] | dict[str, PositiveInt] | None
     ) = None
-    """At most so many images of each class in train and val: one number, one per class in class order, or by class name. Test is never capped."""
+    """Most images of each class in train and val: one number, one per class in order, or by name; never of test."""
 
     data_seed: Annotated[int, Field(ge=0)] = 0
     """Decides which images a cap keeps, apart from `seed`, so that runs with other seeds see the same images."""
@@ -120,7 +121,7 @@ class TrainConfig:
     """Passes over the training images."""
 
     autocast_dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """Number format of forward and backward; `bfloat16` falls back to float32 on a device that is not faster with it."""
+    """Number format of forward and backward; `bfloat16` becomes float32 on a device that is not faster with it."""
 
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides initial weights, order of images and every random change of them."""
@@ -129,11 +130,11 @@ class TrainConfig:
     """Where to train; `auto` takes a GPU if there is one."""
 
     num_threads: PositiveInt | None = None
-    """CPU threads of the training process; none means the cores it may use. Kept over a resume: other counts give other roundings."""
+    """CPU threads of the training process; none means the cores it may use. Other counts give other roundings."""
 
     # --- names, logs, checkpoints ---------------------------------------------------------------
     run_name: str | None = None
-    """Base name of the run; none means `model__loss__pretrained` or `model__loss__scratch`. A taken name gets `-v1`, `-v2`, ..."""
+    """Base name of the run; none means `model__loss__pretrained` or `..__scratch`. A taken one gets `-v1`, `-v2` ..."""
 
     model_suffix: str = ""
     """Added to the base name, to tell variants apart."""
@@ -182,6 +183,11 @@ class TrainConfig:
             raise ValueError("names no cap; leave it out to use all images")
         return value
 
+    @field_validator("augmentation_options", "loss_options", "optimizer_options", "schedule_options")
+    @classmethod
+    def _options_are_json(cls, value: Options) -> Options:
+        return {key: _to_json(option, f"[{key!r}]") for key, option in value.items()}
+
     @field_validator("label_map")
     @classmethod
     def _indices_are_dense(cls, value: dict[str, int] | None) -> dict[str, int] | None:
@@ -205,3 +211,16 @@ class TrainConfig:
     def effective_batch_size(self) -> int:
         """Images per optimizer step."""
         return self.batch_size * self.grad_accum_steps
+
+
+def _to_json(value: Any, where: str) -> Any:
+    """Copy an option as what JSON gives back: what is saved with a run is then what it ran with."""
+    if isinstance(value, dict):
+        if odd := [key for key in value if not isinstance(key, str)]:
+            raise ValueError(f"{where} has the key {odd[0]!r}; write keys as strings")
+        return {key: _to_json(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError(f"{where} is {value!r:.60}; use finite numbers, strings, booleans, lists and dicts")

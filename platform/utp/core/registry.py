@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from utp.config.problems import describe_problems
 from utp.errors import ConfigError, UnknownName
@@ -40,7 +40,7 @@ class Entry:
                 raise ConfigError((f"{field_name}: {self.name!r} has no options, got {dict(raw)!r}; leave it empty",))
             return None
         try:
-            return TypeAdapter(self.options).validate_python(dict(raw))
+            return self.options(**raw)
         except ValidationError as error:
             raise ConfigError(describe_problems(error, self.options, prefix=f"{field_name}.")) from error
 

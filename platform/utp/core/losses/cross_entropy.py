@@ -11,9 +11,9 @@ from utp.core.losses.entries import CrossEntropyOptions
 from utp.core.task import SampleLoss
 
 
-def build(options: CrossEntropyOptions) -> SampleLoss:
-    """Return the loss: logits (N, C) of any float dtype, labels (N,) int64 -> (N,) float32."""
-    return partial(_cross_entropy, label_smoothing=options.label_smoothing)
+def build(options: CrossEntropyOptions, *, is_training: bool) -> SampleLoss:
+    """Return the loss: logits (N, C) of any float dtype, labels (N,) int64 -> (N,) float32. Evaluation smooths nothing."""
+    return partial(_cross_entropy, label_smoothing=options.label_smoothing if is_training else 0.0)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float) -> Tensor:

@@ -11,7 +11,7 @@ from utp.config.train import STRICT
 from utp.core.registry import Registry
 
 LOSSES = Registry("loss")
-"""Target: `build(options) -> Callable[[logits (N, C), labels (N,)], loss (N,)]`; one loss per sample, the loop takes the mean."""
+"""Target: `build(options, *, is_training) -> SampleLoss`: one loss per sample, of which the loop takes the mean."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

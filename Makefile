@@ -1,0 +1,60 @@
+# `make` lists the targets. All of them run in .venv, which the first one makes.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+RUN := $(VENV)/bin
+CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
+SETTINGS := pyproject.toml requirements.lock tools/environment.py
+BENCHES := $(sort $(wildcard bench/*.py))
+
+.PHONY: help demo test test-faults verify lint types contracts check-lock bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.installed-train ## install, make a small dataset, train a model on it (the first time 1 to 15 minutes)
+	@$(RUN)/utp data sample digits datasets/digits
+	@$(RUN)/utp train configs/digits.py
+
+test: $(VENV)/.installed-dev ## run all tests
+	@$(RUN)/python -m pytest
+
+test-faults: $(VENV)/.installed-dev ## run the tests that kill processes and fill disks, alone
+	@$(RUN)/python -m pytest -m fault || { code=$$?; [ $$code -eq 5 ] && echo "There are no fault tests yet." || exit $$code; }
+
+verify: lint types contracts check-lock test ## what a change must pass: lint, types, import contracts, lock, tests
+
+lint: $(VENV)/.installed-dev
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	@$(RUN)/mypy
+	@$(RUN)/mypy tools
+
+contracts: $(VENV)/.installed-dev
+	@$(RUN)/lint-imports
+
+check-lock: $(VENV)/.installed-dev
+	@$(RUN)/python tools/environment.py check-lock
+
+bench: $(VENV)/.installed-dev ## run every measurement in bench/, one after the other
+	@for file in $(BENCHES); do echo "== $$file"; $(RUN)/python $$file || exit 1; done
+	@$(if $(BENCHES),:,echo "There are no measurements in bench/ yet.")
+
+lock: $(VENV)/.installed-dev ## bring requirements.lock up to pyproject.toml (UPGRADE=1: to the newest versions)
+	@$(RUN)/python tools/environment.py lock $(if $(UPGRADE),--upgrade)
+
+clean: ## remove caches and build output; .venv, datasets, runs and checkpoints stay
+	@rm -rf dist build .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage coverage.xml htmlcov
+	@find platform tests tools configs bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# tools/environment.py writes the stamp last, so an install that was cut off is repaired by the next call.
+$(VENV)/.installed-%: $(SETTINGS)
+	@for python in $(CANDIDATES); do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && exec "$$python" tools/environment.py $*; \
+	done; \
+	echo "make: Python 3.11 or newer is needed; found: $$(python3 --version 2>&1 || true)." >&2; \
+	echo "Install one (sudo apt install python3 python3-venv), or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; \
+	exit 1

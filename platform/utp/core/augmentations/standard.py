@@ -1,0 +1,71 @@
+"""Random resized crop and horizontal flip on uint8 pictures, drawn from torch's default generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
+
+from utp.core.augmentations.entries import StandardOptions
+from utp.core.data.transforms import Preprocessing
+
+Transform = Callable[[torch.Tensor], torch.Tensor]
+
+_ATTEMPTS = 10  # as torchvision's RandomResizedCrop, after Inception
+
+
+def build(preprocessing: Preprocessing, options: StandardOptions) -> Transform:
+    """Return the augmentation: uint8 (3, H, W) to uint8 (3, *preprocessing.size)."""
+    return RandomResizedCropFlip(preprocessing, options)
+
+
+def build_none(preprocessing: Preprocessing, options: None = None) -> Transform:
+    """Return the transform of evaluation: uint8 (3, H, W) to uint8 (3, *preprocessing.size)."""
+    return preprocessing.eval_transform
+
+
+@dataclass(frozen=True)
+class RandomResizedCropFlip:
+    """A class, not a closure, since it travels to loader processes by pickle."""
+
+    preprocessing: Preprocessing
+    options: StandardOptions
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        """Draw a crop and a flip, and return uint8 (3, *size)."""
+        top, left, height, width = draw_crop(image.shape[-2], image.shape[-1], self.options.scale, self.options.ratio)
+        image = F.resized_crop(
+            image, top, left, height, width, list(self.preprocessing.size),
+            interpolation=self.preprocessing.interpolation_mode, antialias=True,
+        )  # fmt: skip
+        return F.horizontal_flip(image) if _uniform(0, 1) < self.options.horizontal_flip else image
+
+
+def draw_crop(
+    height: int, width: int, scale: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Draw (top, left, height, width) in pixels: area uniform in `scale`, shape log-uniform in `ratio`.
+
+    The same distribution as torchvision's RandomResizedCrop; where ten draws do not fit, the largest central crop.
+    """
+    for _ in range(_ATTEMPTS):
+        area = height * width * _uniform(*scale)
+        shape = math.exp(_uniform(math.log(ratio[0]), math.log(ratio[1])))
+        crop_width, crop_height = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
+        if 0 < crop_width <= width and 0 < crop_height <= height:
+            return _below(height - crop_height), _below(width - crop_width), crop_height, crop_width
+    crop_width = min(width, max(1, round(height * ratio[1])))
+    crop_height = min(height, max(1, round(width / ratio[0])))
+    return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
+
+
+def _uniform(low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand(()))
+
+
+def _below(limit: int) -> int:
+    """Draw from 0..limit, both included."""
+    return int(torch.randint(0, limit + 1, ()))

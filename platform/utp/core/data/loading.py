@@ -1,0 +1,258 @@
+"""Batches for training and evaluation, the same bit for bit with any number of loader processes.
+
+Processes are started through a fork server: forking the training process itself can deadlock once torch, CUDA or Ray
+have started threads in it, and spawning imports torch and torchvision anew in every one (15 s each where a forked
+one takes 0.1 s). The server imports them once, while the model is being built.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.forkserver
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
+from utp.core.data.manifest import Sample
+from utp.core.randomness import generator
+from utp.errors import DataLoaderWorkerDied, UtpError
+
+__all__ = ["EvalBatches", "ImageBatch", "TrainBatches"]
+
+# utp's own module comes last: where utp is not installed but on a path set at run time, the server can't import it.
+_PRELOADED = ["torch", "torch.utils.data", "torchvision.transforms.v2.functional", "PIL.Image", "utp.core.data.dataset"]
+
+
+class _Plan(Sampler[list[Key]]):
+    """The keys of the batches to load next; set anew for each pass, so that persistent processes need no state."""
+
+    def __init__(self) -> None:
+        self.keys: Sequence[Key] = ()
+        self.batch_sizes: Sequence[int] = ()
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        start = 0
+        for size in self.batch_sizes:
+            yield list(self.keys[start : start + size])
+            start += size
+
+
+class _Loader:
+    """A `DataLoader` over keys, which raises our errors and leaves the caller's random numbers alone."""
+
+    def __init__(
+        self,
+        dataset: ImageFiles,
+        *,
+        num_workers: int,
+        prefetch_factor: int | None,
+        persistent_workers: bool | None,
+        pin_memory: bool | None,
+    ) -> None:
+        self._plan = _Plan()
+        has_cuda = torch.cuda.is_available()
+        self._loader: DataLoader[ImageBatch] | None = DataLoader(
+            dataset,
+            batch_sampler=self._plan,
+            collate_fn=_as_loaded,
+            num_workers=num_workers,
+            prefetch_factor=(prefetch_factor or 2) if num_workers else None,
+            persistent_workers=num_workers > 0 and persistent_workers is not False,
+            pin_memory=has_cuda and pin_memory is not False,
+            worker_init_fn=_prepare_worker,
+            multiprocessing_context=_start_fork_server() if num_workers else None,
+            generator=torch.Generator(),  # or it draws from the caller's
+        )
+
+    def load(self, keys: Sequence[Key], batch_sizes: Sequence[int]) -> Iterator[ImageBatch]:
+        """Yield the batches; one pass at a time."""
+        assert self._loader is not None, "load after close"
+        self._plan.keys, self._plan.batch_sizes = keys, batch_sizes
+        batches = iter(self._loader)
+        for _ in batch_sizes:
+            with _callers_random_state():
+                batch = _next(batches)
+            if isinstance(batch, UtpError):
+                raise batch
+            yield batch
+
+    def close(self) -> None:
+        """End the loader processes."""
+        self._loader = None
+
+
+class TrainBatches:
+    """Shuffled, augmented batches; every pixel is a function of (seed, epoch, index).
+
+    A last batch of one image is dropped where it is not the only one: batch norm has no variance over one value.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        root: Path,
+        transform: Transform,
+        *,
+        batch_size: int,
+        seed: int,
+        num_workers: int = 0,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool | None = None,
+        pin_memory: bool | None = None,
+    ) -> None:
+        self._num_samples = len(samples)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._loader = _Loader(
+            _files(samples, root, transform, seed),
+            num_workers=num_workers,
+            prefetch_factor=prefetch_factor,
+            persistent_workers=persistent_workers,
+            pin_memory=pin_memory,
+        )
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of one epoch."""
+        return len(self.batch_sizes)
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Images in each batch of an epoch."""
+        sizes = _cut(self._num_samples, self._batch_size)
+        return sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[ImageBatch]:
+        """Yield the batches of an epoch from `start_batch` on. Raises `CorruptImage`, `DataLoaderWorkerDied`."""
+        order = torch.randperm(self._num_samples, generator=generator(self._seed, "shuffle", epoch)).tolist()
+        keys = [(epoch, index) for index in order[start_batch * self._batch_size :]]
+        return self._loader.load(keys, self.batch_sizes[start_batch:])
+
+    def close(self) -> None:
+        """End the loader processes."""
+        self._loader.close()
+
+
+class EvalBatches:
+    """All samples once and in order, as often as it is iterated over."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        root: Path,
+        transform: Transform,
+        *,
+        batch_size: int,
+        num_workers: int = 0,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool | None = None,
+        pin_memory: bool | None = None,
+    ) -> None:
+        self._num_samples = len(samples)
+        self._batch_size = batch_size
+        self._loader = _Loader(
+            _files(samples, root, transform, seed=None),
+            num_workers=num_workers,
+            prefetch_factor=prefetch_factor,
+            persistent_workers=persistent_workers,
+            pin_memory=pin_memory,
+        )
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of one pass."""
+        return len(self.batch_sizes)
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Images in each batch of a pass."""
+        return _cut(self._num_samples, self._batch_size)
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        return self._loader.load([(0, index) for index in range(self._num_samples)], self.batch_sizes)
+
+    def close(self) -> None:
+        """End the loader processes."""
+        self._loader.close()
+
+
+def _files(samples: Sequence[Sample], root: Path, transform: Transform, seed: int | None) -> ImageFiles:
+    paths = [sample.path for sample in samples]
+    return ImageFiles(paths, [sample.class_index for sample in samples], root, transform, seed)
+
+
+def _cut(total: int, size: int) -> tuple[int, ...]:
+    full, rest = divmod(total, size)
+    return (size,) * full + ((rest,) if rest else ())
+
+
+def _as_loaded(batch: Any) -> Any:
+    return batch  # `ImageFiles` makes whole batches
+
+
+def _start_fork_server() -> multiprocessing.context.BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    multiprocessing.forkserver.ensure_running()  # returns at once; its imports go on beside ours
+    return context
+
+
+def _prepare_worker(worker_id: int) -> None:
+    """Set up a loader process: one thread, no say in Ctrl-C, and no life after its parent."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the main process decides
+    threading.Thread(target=_die_with_parent, name="die-with-parent", daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    # Neither PR_SET_PDEATHSIG nor torch's watchdog notices: the parent that the kernel knows is the fork server, which
+    # lives as long as its children. The sentinel is a pipe whose other end the training process holds.
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+@contextmanager
+def _callers_random_state() -> Iterator[None]:
+    """Keep the caller's generators: without loader processes, samples are drawn from the same ones."""
+    python, torch_cpu = random.getstate(), torch.default_generator.get_state()
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        torch.default_generator.set_state(torch_cpu)
+        if cuda is not None:
+            torch.cuda.set_rng_state(cuda)
+
+
+def _next(batches: Iterator[ImageBatch]) -> ImageBatch | UtpError:
+    try:
+        return next(batches)
+    except (RuntimeError, OSError, EOFError) as error:  # OSError, EOFError: it died while handing over a tensor
+        if cause := _cause_of_death(getattr(batches, "_workers", ())):
+            raise DataLoaderWorkerDied(cause) from error
+        raise
+
+
+def _cause_of_death(workers: Iterable[multiprocessing.Process]) -> str | None:
+    codes = [code for worker in workers if (code := worker.exitcode)]
+    if not codes:
+        return None
+    if codes[0] > 0:
+        return f"it left with exit code {codes[0]}"
+    return f"it was killed by {signal.Signals(-codes[0]).name}"

@@ -1,0 +1,96 @@
+"""What a picture goes through on its way into the model: plain numbers, so loader processes need no transformers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, crop and normalisation of one model, as its own image processor does them."""
+
+    resize: int | tuple[int, int] | None
+    """Length of the shortest edge, or (height, width), or none for no resize."""
+
+    crop: tuple[int, int] | None
+    """(height, width) cut from the centre after the resize, padded with black where the picture is smaller."""
+
+    mean: tuple[float, float, float]
+    """Subtracted per channel after `rescale`."""
+
+    std: tuple[float, float, float]
+    """Divided by, per channel."""
+
+    interpolation: str = "bilinear"
+    """A value of torchvision's `InterpolationMode`."""
+
+    rescale: float = 1 / 255
+    """Factor from 0..255 to the range that `mean` and `std` are in."""
+
+    is_bgr: bool = False
+    """Whether the model wants blue first."""
+
+    processor_config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What `save_processor` writes as `preprocessor_config.json`."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of every picture that leaves `eval_transform` and the augmentations, in pixels."""
+        if self.crop is not None:
+            return self.crop
+        assert isinstance(self.resize, tuple), "a shortest edge without a crop gives no fixed size"
+        return self.resize
+
+    @property
+    def interpolation_mode(self) -> F.InterpolationMode:
+        """`interpolation` as torchvision takes it."""
+        return F.InterpolationMode(self.interpolation)
+
+    def eval_transform(self, image: torch.Tensor) -> torch.Tensor:
+        """Resize and crop uint8 (3, H, W) to uint8 (3, *size), as in evaluation."""
+        if self.resize is not None:
+            image = F.resize(image, self._resized(image), interpolation=self.interpolation_mode, antialias=True)
+        return image if self.crop is None else _center_crop(image, self.crop)
+
+    def normalise(self, batch: torch.Tensor) -> torch.Tensor:
+        """Turn uint8 (N, 3, H, W) into the model's float32 input, on the batch's device."""
+        if self.is_bgr:
+            batch = batch.flip(1)
+        # Mean and standard deviation are scaled, not the pixels: one pass less, and bit for bit what the processors do.
+        mean = torch.tensor(self.mean, device=batch.device) * (1.0 / self.rescale)
+        std = torch.tensor(self.std, device=batch.device) * (1.0 / self.rescale)
+        return batch.to(torch.float32).sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return asdict(self)
+
+    def save_processor(self, directory: Path) -> None:
+        """Write `preprocessor_config.json`, from which `AutoImageProcessor` builds a processor that does the same."""
+        directory.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.processor_config, indent=2, sort_keys=True) + "\n"
+        (directory / "preprocessor_config.json").write_text(text, encoding="utf-8")
+
+    def _resized(self, image: torch.Tensor) -> list[int]:
+        if isinstance(self.resize, tuple):
+            return list(self.resize)
+        assert self.resize is not None
+        height, width = image.shape[-2:]
+        longest = int(self.resize * max(height, width) / min(height, width))
+        return [self.resize, longest] if height <= width else [longest, self.resize]
+
+
+def _center_crop(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    # Not torchvision's: it rounds an odd margin up or down to the even number, the processors always down.
+    missing = [max(wanted - got, 0) for wanted, got in zip(size, image.shape[-2:], strict=True)]
+    if any(missing):
+        top, left = missing[0] // 2, missing[1] // 2
+        image = F.pad(image, [left, top, missing[1] - left, missing[0] - top], fill=0)
+    top, left = ((got - wanted) // 2 for wanted, got in zip(size, image.shape[-2:], strict=True))
+    return image[..., top : top + size[0], left : left + size[1]]

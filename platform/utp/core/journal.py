@@ -1,0 +1,177 @@
+"""The journal of a run: what each attempt wrote, and the run-level files made from it.
+
+An attempt writes only below `attempts/<n>/` (checkpoints aside). `assemble_run` makes the run's `metrics.jsonl`,
+`figures/` and `result.json` from the attempts; it may be called at any time, any number of times.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from utp.config.paths import RunPaths
+from utp.core.durable import write_bytes_durably, write_json_durably
+from utp.core.reporter import MetricRow
+from utp.errors import AttemptSuperseded, ResumeRefused
+
+START = "start.json"
+LOCK = "alive.lock"
+
+
+class AttemptJournal:
+    """One attempt's own directory. Opening it makes the next attempt number this process's.
+
+    Raises:
+        ResumeRefused: an attempt of this run is alive on this machine.
+    """
+
+    def __init__(self, paths: RunPaths) -> None:
+        self.paths = paths
+        _refuse_live_attempt(paths)
+        self.number = _claim_next_attempt(paths)
+        self.directory = paths.attempt(self.number).directory
+        # Held as long as this process lives; the kernel frees it also after kill -9. A hint on one machine only:
+        # what keeps two writers apart everywhere is the fence.
+        self._lock = (self.directory / LOCK).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._metrics = paths.attempt(self.number).metrics.open("ab", buffering=0)
+        self._log = paths.attempt(self.number).log(rank=0).open("ab", buffering=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in (self._metrics, self._log, self._lock):
+            file.close()
+
+    def write_start(self, resumed_step: int) -> None:
+        """Record when, where and from which step this attempt starts; rows of earlier attempts beyond it are void."""
+        start = {
+            "schema_version": 1,
+            "attempt": self.number,
+            "started_at": utc_now(),
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "resumed_step": resumed_step,
+        }
+        write_json_durably(self.directory / START, start)
+
+    def append_row(self, row: MetricRow) -> dict[str, Any]:
+        """Append one row, with attempt and time added, as one write; return what was written."""
+        stamped = {**row, "attempt": self.number, "time": utc_now()}
+        self._metrics.write(f"{json.dumps(stamped, allow_nan=False, ensure_ascii=False)}\n".encode())
+        return stamped
+
+    def append_log(self, text: str) -> None:
+        """Append to the attempt's log."""
+        self._log.write(f"{utc_now()} {text}\n".encode(errors="replace"))
+
+    def sync(self) -> None:
+        """Make the rows so far durable."""
+        os.fsync(self._metrics.fileno())
+
+    def check_fence(self) -> None:
+        """Raise `AttemptSuperseded` if a later attempt of this run has started anywhere."""
+        newest = max(attempt_numbers(self.paths))
+        if newest != self.number:
+            raise AttemptSuperseded(self.paths.name, self.number, newest)
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Record how this attempt ended: the last word on it, whatever anyone else says."""
+        self.sync()
+        content = {"schema_version": 1, "attempt": self.number, "ended_at": utc_now(), **result}
+        write_json_durably(self.paths.attempt(self.number).result, content)
+
+
+def assemble_run(paths: RunPaths) -> None:
+    """Make the run-level files from the attempts' journals. Idempotent; a torn last line is ignored."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    result: dict[str, Any] = {}
+    for number in attempt_numbers(paths):
+        attempt = paths.attempt(number)
+        result = read_json(attempt.result)
+        resumed_step = read_json(attempt.directory / START).get("resumed_step")
+        if resumed_step is None:
+            continue  # it died before its first step
+        # What an earlier attempt did beyond the checkpoint that this one started from was done again.
+        rows = {key: row for key, row in rows.items() if row["step"] <= resumed_step}
+        rows.update({(row["kind"], row["step"]): row for row in read_rows(attempt.metrics)})
+        if attempt.figures.is_dir():
+            shutil.copytree(attempt.figures, paths.figures, dirs_exist_ok=True)
+    if result:
+        write_json_durably(paths.result, result)
+    else:
+        paths.result.unlink(missing_ok=True)  # the newest attempt is alive, or died without a word
+    lines = (json.dumps(row, allow_nan=False, ensure_ascii=False) for row in rows.values())
+    write_bytes_durably(paths.metrics, "".join(f"{line}\n" for line in lines).encode())
+
+
+def attempt_numbers(paths: RunPaths) -> list[int]:
+    """Return the numbers of the attempts so far, ascending."""
+    if not paths.attempts.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in paths.attempts.iterdir() if entry.name.isdecimal())
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a `metrics.jsonl`; lines that are torn or no rows are left out."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "kind" in row and "step" in row:
+            yield row
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, empty where the file is missing or torn."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def utc_now() -> str:
+    """Return the time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _claim_next_attempt(paths: RunPaths) -> int:
+    paths.attempts.mkdir(exist_ok=True)
+    number = max(attempt_numbers(paths), default=0) + 1
+    while True:
+        try:
+            paths.attempt(number).directory.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return number
+
+
+def _refuse_live_attempt(paths: RunPaths) -> None:
+    for number in attempt_numbers(paths):
+        lock = paths.attempt(number).directory / LOCK
+        if not lock.exists():
+            continue
+        with lock.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = read_json(lock.with_name(START)).get("pid", "unknown")
+                reason = f"attempt {number} is still running (process {pid}); stop it first with Ctrl-C or `kill {pid}`"
+                raise ResumeRefused(paths.name, reason) from None

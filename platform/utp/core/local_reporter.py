@@ -1,0 +1,126 @@
+"""`LocalReporter`: the reporter of a run without a cluster. Journal, TensorBoard and a display, in this process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from utp.core.checkpoint import Checkpoint
+from utp.core.durable import write_json_durably
+from utp.core.figures import save_png
+from utp.core.journal import AttemptJournal
+from utp.core.reporter import MetricRow, RunPlan
+from utp.core.task import Evaluation
+from utp.core.tensorboard import TensorBoardLog
+
+
+class Display(Protocol):
+    """What a person sees of a run while it goes on."""
+
+    def show_plan(self, plan: RunPlan) -> None:
+        """Show what is about to happen."""
+        ...
+
+    def show_step(self, step: int, epoch: int) -> None:
+        """Show that an optimizer step is done; called very often."""
+        ...
+
+    def show_row(self, row: MetricRow) -> None:
+        """Show a row of metrics."""
+        ...
+
+    def show_phase(self, phase: str) -> None:
+        """Show what the run is busy with besides training; empty for training."""
+        ...
+
+    def show_note(self, sentence: str) -> None:
+        """Show a sentence."""
+        ...
+
+    def show_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Show that a checkpoint was committed."""
+        ...
+
+
+class LocalReporter:
+    """Writes rows to the journal (and at once to the run's own file), figures and TensorBoard, and tells the display.
+
+    Args:
+        journal: of the attempt that runs.
+        display: what the person sees.
+        should_stop: whether somebody pressed Ctrl-C.
+    """
+
+    def __init__(self, journal: AttemptJournal, display: Display, should_stop: Callable[[], bool]) -> None:
+        self._journal = journal
+        self._display = display
+        self._should_stop = should_stop
+        self._tensorboard: TensorBoardLog | None = None
+
+    def log_plan(self, plan: RunPlan) -> None:
+        """Open the attempt: from here on its rows count."""
+        self._journal.write_start(plan.start_step)
+        purge_step = plan.start_step + 1 if plan.start_step else None
+        self._tensorboard = TensorBoardLog(self._journal.paths.tensorboard, purge_step=purge_step)
+        self._display.show_plan(plan)
+
+    def log_step(self, step: int, epoch: int) -> None:
+        """Tell the display."""
+        self._display.show_step(step, epoch)
+
+    def log_row(self, row: MetricRow) -> None:
+        """Append to the journal and to the run's file, add to TensorBoard, show."""
+        stamped = self._journal.append_row(row)
+        self._open_tensorboard.write_row(stamped)
+        if row["kind"] != "train":
+            self._open_tensorboard.flush()
+        self._display.show_row(stamped)
+
+    def log_evaluation(self, split: str, epoch: int, step: int, evaluation: Evaluation) -> None:
+        """Draw the figures, keep the tables; the newest best replaces the one before."""
+        attempt, run = self._journal.paths.attempt(self._journal.number).figures, self._journal.paths.figures
+        for directory in (attempt, run):
+            directory.mkdir(exist_ok=True)
+        for name, draw in evaluation.figures.items():
+            figure = draw()
+            save_png(figure, attempt / f"{name}_{split}.png")
+            shutil.copy2(attempt / f"{name}_{split}.png", run / f"{name}_{split}.png")
+            self._open_tensorboard.write_figure(f"{split}/{name}", figure, step)
+        for name, table in evaluation.tables.items():
+            content = {"split": split, "epoch": epoch, "step": step, name: table}
+            write_json_durably(attempt / f"{name}_{split}.json", content)
+            write_json_durably(run / f"{name}_{split}.json", content)
+
+    def log_phase(self, phase: str) -> None:
+        """Tell the display."""
+        self._display.show_phase(phase)
+
+    def log_note(self, sentence: str) -> None:
+        """Write to the attempt's log and show."""
+        self._journal.append_log(sentence)
+        self._display.show_note(sentence)
+
+    def log_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write to the attempt's log and show."""
+        self._journal.append_log(f"checkpoint {checkpoint.name} committed")
+        self._display.show_checkpoint(checkpoint)
+
+    def sync(self) -> None:
+        """Make the rows durable."""
+        self._journal.sync()
+
+    def should_stop(self) -> bool:
+        """Whether somebody pressed Ctrl-C."""
+        return self._should_stop()
+
+    def close(self, config: dict[str, Any], final_metrics: dict[str, float]) -> None:
+        """End TensorBoard's files, with the config and the final metrics as hyper-parameters."""
+        if self._tensorboard is not None:
+            self._tensorboard.write_hparams(config, final_metrics)
+            self._tensorboard.close()
+
+    @property
+    def _open_tensorboard(self) -> TensorBoardLog:
+        assert self._tensorboard is not None, "log_plan opens it"
+        return self._tensorboard

@@ -1,0 +1,292 @@
+"""The training loop. `fit` reads top to bottom: build, resume, train, evaluate, save, test.
+
+It knows no model, no metric and no cluster: the task brings the first two, the reporter takes the news to wherever
+the run was started from, the checkpointer keeps what a resume needs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from utp.config.train import TrainConfig
+from utp.core.checkpointer import Checkpointer
+from utp.core.device import Compute, resolve_compute
+from utp.core.guard import FiniteGuard
+from utp.core.optimizers.build import build_optimizer, set_learning_rate
+from utp.core.randomness import derive_seed, reseed
+from utp.core.reporter import Reporter, RunPlan
+from utp.core.schedules.schedule import Schedule, build_schedule
+from utp.core.state import Best, Meters, TrainState
+from utp.core.task import Evaluation, StopRequested, Task
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How an attempt ended, when it did not raise."""
+
+    outcome: Literal["succeeded", "stopped"]
+    step: int
+    epoch: int
+    best: Best | None
+    test_values: Mapping[str, float | None]
+
+
+def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer) -> FitResult:
+    """Train until `config.epochs` are done or the reporter asks to stop; resume from the newest checkpoint if there is one.
+
+    Raises:
+        LossNotFinite: loss or gradient became NaN or infinite; names the step.
+        CheckpointUnreadable: there are checkpoints, but none that verifies.
+        StorageFailed: checkpoints can't be written any more.
+    """
+    run = _Run(config, task, reporter, checkpointer)
+    try:
+        while run.state.progress.epoch < config.epochs:
+            run.train_epoch()
+            run.evaluate_and_save()
+    except StopRequested:
+        run.save()
+        return run.result("stopped", {})
+    try:
+        test_values = run.test_and_export_best()
+    except StopRequested:  # all is saved, and the model holds the best weights now, not the last
+        return run.result("stopped", {})
+    return run.result("succeeded", test_values)
+
+
+class _Run:
+    """What `fit` works on: built once, from scratch or from the newest checkpoint."""
+
+    def __init__(self, config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer) -> None:
+        self.config, self.task, self.reporter, self.checkpointer = config, task, reporter, checkpointer
+
+        # Resume point: an earlier attempt's thread count and number format are kept, so its roundings are.
+        checkpoint = checkpointer.newest()
+        saved_compute = checkpoint.read_state()["compute"] if checkpoint else None
+        self.compute, notes = resolve_compute(config, saved_compute)
+        self.compute.apply()
+        for note in notes:
+            reporter.log_note(note)
+
+        # Model, optimizer, schedule.
+        model = task.build_model().to(self.compute.device)
+        optimizer = build_optimizer(config, model)
+        self.groups = _group_batches(task.batch_sizes, config.grad_accum_steps)
+        self.schedule: Schedule = build_schedule(config, total_steps=len(self.groups) * config.epochs)
+        self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device))
+        self.guard = FiniteGuard(self.compute.device)
+        if checkpoint is not None:
+            checkpointer.restore(self.state, checkpoint)
+        self._saved_position = self._position() if checkpoint else None
+        reporter.log_plan(self._plan())
+
+    def train_epoch(self) -> None:
+        """Train on what is left of the current epoch."""
+        progress = self.state.progress
+        if progress.batch == 0:
+            self.state.meters.start_epoch()
+        self.task.set_training_mode(self.state.model)
+        batches = _Timed(self.task.train_batches(progress.epoch, progress.batch))
+        first_group = sum(1 for group in self.groups if group.stop <= progress.batch)
+        for group in self.groups[first_group:]:
+            if self.reporter.should_stop():
+                raise StopRequested
+            self.train_step(batches, group)
+            progress.batch = group.stop
+            is_last = group is self.groups[-1]
+            if progress.step % self.config.log_interval_steps == 0 or is_last:
+                self._log_interval(batches)
+            self.reporter.log_step(progress.step, progress.epoch + 1)
+            every = self.config.checkpoint_every_steps
+            if every and progress.step % every == 0 and not is_last:  # an epoch's end has a checkpoint of its own
+                self.save()
+
+    def train_step(self, batches: _Timed, group: range) -> None:
+        """Take one optimizer step on a group of micro-batches.
+
+        Each micro-batch weighs by its share of the group's samples, so that a short last batch or group counts right.
+        """
+        state, config = self.state, self.config
+        sizes = [self.task.batch_sizes[index] for index in group]
+        total_loss = torch.zeros((), device=self.compute.device)
+        for micro_step, size in enumerate(sizes):
+            batch = next(batches)
+            # Dropout and drop-path draw from here: a function of the step, whatever the loader or a resume did before.
+            reseed(derive_seed(config.seed, "model", state.progress.step, micro_step))
+            with self.compute.autocast():
+                result = self.task.step(state.model, batch, self.compute)
+            assert result.num_samples == size, "the task's batch_sizes announce what its batches hold"
+            loss = result.sums["loss"] / sum(sizes)
+            loss.backward()
+            total_loss += loss.detach()
+            state.meters.add(result.sums, size)
+            batches.num_samples += size
+        grad_norm = self._clip_gradients()
+        found_inf = self.guard.observe(state.progress.step + 1, total_loss, grad_norm)
+        if self.compute.is_cpu:
+            self._check_finite()
+        set_learning_rate(state.optimizer, config.lr * self.schedule.factor(state.progress.step))
+        state.optimizer.found_inf = found_inf  # type: ignore[attr-defined]  # a fused optimizer skips its update on 1.0
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.progress.step += 1
+        state.progress.samples_seen += sum(sizes)
+
+    def evaluate_and_save(self) -> None:
+        """End an epoch: evaluate on val, remember the best, commit."""
+        self._check_finite()
+        state, started = self.state, time.monotonic()
+        evaluation = self._evaluate("val")
+        progress, previous_best = state.progress, state.progress.best
+        train_means = {f"train_{name}": value for name, value in state.meters.epoch_means().items()}
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        row = {"kind": "epoch", **train_means, **evaluation.values, "eval_s": round(time.monotonic() - started, 3)}
+        self._log_row(row, epoch=progress.epoch)
+        if is_new_best := self._beats_best(evaluation):
+            progress.best = self._new_best(evaluation)
+            self.reporter.log_evaluation("val", progress.epoch, progress.step, evaluation)
+        if not self.save() and is_new_best:
+            progress.best = previous_best  # its weights are on no disk
+
+    def test_and_export_best(self) -> Mapping[str, float | None]:
+        """Evaluate the best weights once on test, and write them as a folder for others; leaves them in the model."""
+        best = self.state.progress.best
+        holder = self.checkpointer.best(best) if best else None
+        if best is None or holder is None:
+            self.reporter.log_note("no best checkpoint is there, so the last weights are tested and exported")
+            epoch, step = self.state.progress.epoch, self.state.progress.step
+        else:
+            self.checkpointer.load_weights(self.state.model, holder)
+            epoch, step = best.epoch, best.step
+        test_values: Mapping[str, float | None] = {}
+        if self.task.has_test:
+            started = time.monotonic()
+            evaluation = self._evaluate("test")
+            test_values = evaluation.values
+            row = {"kind": "test", **test_values, "eval_s": round(time.monotonic() - started, 3)}
+            self._log_row(row, epoch, step)
+            self.reporter.log_evaluation("test", epoch, step, evaluation)
+            self.reporter.sync()
+        self.reporter.log_phase("exporting")
+        facts = {"epoch": epoch, **({best.metric: best.value} if best else {}), **test_values}
+        self.task.export(self.state.model, self.checkpointer.paths.hf, facts)
+        self.reporter.log_phase("")
+        return test_values
+
+    def save(self) -> bool:
+        """Commit the state, unless the newest checkpoint holds it already; say whether it is on disk."""
+        self._check_finite()
+        if self._position() == self._saved_position:
+            return True
+        self.reporter.sync()
+        self.reporter.log_phase("saving")
+        checkpoint = self.checkpointer.save(self.state, {"compute": self.compute.to_json()})
+        self.reporter.log_phase("")
+        if checkpoint is None:
+            return False
+        self._saved_position = self._position()
+        self.reporter.log_checkpoint(checkpoint)
+        return True
+
+    def result(self, outcome: Literal["succeeded", "stopped"], test: Mapping[str, float | None]) -> FitResult:
+        """Return how this attempt ended."""
+        progress = self.state.progress
+        return FitResult(outcome, progress.step, progress.epoch, progress.best, test)
+
+    def _position(self) -> tuple[int, int, int]:
+        return self.state.progress.step, self.state.progress.epoch, self.state.progress.batch
+
+    def _evaluate(self, split: str) -> Evaluation:
+        self.reporter.log_phase(f"evaluating {split}")
+        self.state.model.eval()
+        with torch.no_grad():  # not inference_mode: what a model caches in it can't be trained with later
+            evaluation = self.task.evaluate(self.state.model, split, self.compute, self.reporter.should_stop)
+        self.reporter.log_phase("")
+        return evaluation
+
+    def _beats_best(self, evaluation: Evaluation) -> bool:
+        value = evaluation.values.get(self.config.monitor_metric)
+        best = self.state.progress.best
+        return value is not None and (best is None or best.is_beaten_by(value))
+
+    def _new_best(self, evaluation: Evaluation) -> Best:
+        value = evaluation.values[self.config.monitor_metric]
+        assert value is not None
+        progress, config = self.state.progress, self.config
+        name = self.checkpointer.name_for(self.state)
+        return Best(config.monitor_metric, config.monitor_mode, value, progress.epoch, progress.step, name)
+
+    def _clip_gradients(self) -> Tensor | None:
+        if self.config.max_grad_norm is None:
+            return None
+        trained = [p for group in self.state.optimizer.param_groups for p in group["params"]]
+        return clip_grad_norm_(trained, self.config.max_grad_norm)
+
+    def _check_finite(self) -> None:
+        self.guard.check(self.state.progress.epoch + 1)
+
+    def _log_interval(self, batches: _Timed) -> None:
+        self._check_finite()
+        means = {f"train_{name}": value for name, value in self.state.meters.take_interval_means().items()}
+        rate = self.state.optimizer.param_groups[0]["lr"]
+        self._log_row({"kind": "train", **means, "lr": rate, **batches.take_timings()}, self.state.progress.epoch + 1)
+
+    def _log_row(self, row: Mapping[str, Any], epoch: int, step: int | None = None) -> None:
+        position = {"step": self.state.progress.step if step is None else step, "epoch": epoch}
+        self.reporter.log_row({"kind": row["kind"], **position, **row})
+
+    def _plan(self) -> RunPlan:
+        parameters = list(self.state.model.parameters())
+        return RunPlan(
+            total_steps=self.schedule.total_steps,
+            steps_per_epoch=len(self.groups),
+            epochs=self.config.epochs,
+            start_step=self.state.progress.step,
+            start_epoch=self.state.progress.epoch,
+            num_trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+            num_parameters=sum(p.numel() for p in parameters),
+            compute=self.compute.to_json(),
+        )
+
+
+class _Timed:
+    """Iterates batches and measures what share of the time went into waiting for them."""
+
+    def __init__(self, batches: Iterator[Any]) -> None:
+        self._batches = batches
+        self._start_interval()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        started = time.monotonic()
+        batch = next(self._batches)
+        self._waited_s += time.monotonic() - started
+        return batch
+
+    def take_timings(self) -> dict[str, float]:
+        """Return images per second and share of time waited since the last call."""
+        elapsed_s = max(time.monotonic() - self._started, 1e-9)
+        timings = {
+            "images_per_s": round(self.num_samples / elapsed_s, 2),
+            "data_wait_share": round(self._waited_s / elapsed_s, 4),
+        }
+        self._start_interval()
+        return timings
+
+    def _start_interval(self) -> None:
+        self._started, self._waited_s, self.num_samples = time.monotonic(), 0.0, 0
+
+
+def _group_batches(batch_sizes: tuple[int, ...], grad_accum_steps: int) -> list[range]:
+    """Return the micro-batch indices of each optimizer step of an epoch; the last group may be short."""
+    starts = range(0, len(batch_sizes), grad_accum_steps)
+    return [range(start, min(start + grad_accum_steps, len(batch_sizes))) for start in starts]

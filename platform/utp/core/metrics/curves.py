@@ -1,0 +1,69 @@
+"""The micro-averaged ROC curve: every (sample, class) pair is a decision of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from utp.core.metrics.ranking import Wins, area_under_roc
+from utp.core.metrics.scores import ClassificationScores, DoubleArray, FloatArray, IntArray
+
+MAX_POINTS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class RocCurve:
+    """Points from (0, 0) to (1, 1), float64, ascending; the area is that of the whole curve, not of the points."""
+
+    fpr: DoubleArray
+    tpr: DoubleArray
+    auc: float
+
+
+def roc_micro(scores: ClassificationScores, max_points: int = MAX_POINTS) -> RocCurve | None:
+    """Return the curve at up to `max_points` points and its exact area; None without samples or with one class.
+
+    Every corner is kept where they are few enough; otherwise those at thresholds that are even in true positives.
+    """
+    num_positives = scores.num_samples
+    num_negatives = num_positives * (scores.num_classes - 1)
+    if num_negatives == 0:
+        return None
+    positives = np.sort(scores.true_log_probability)
+    wins = _wins_over_all_classes(scores, positives)
+    false_positives, true_positives = _corners(positives, wins, num_negatives, max_points)
+    return RocCurve(
+        false_positives / num_negatives, true_positives / num_positives, area_under_roc(wins, num_negatives)
+    )
+
+
+def _wins_over_all_classes(scores: ClassificationScores, positives: FloatArray) -> Wins:
+    """Count the negatives of all classes below and level with each positive, block by block."""
+    below = -positives.searchsorted(positives, "left")  # the positives themselves are in the blocks too
+    up_to = -positives.searchsorted(positives, "right")
+    lock = Lock()
+
+    def count(classes: slice) -> None:
+        block = scores.log_probabilities(classes).ravel()
+        block.sort()
+        left, right = block.searchsorted(positives, "left"), block.searchsorted(positives, "right")
+        with lock:  # sums of integers: the order of the blocks changes nothing
+            np.add(below, left, out=below)
+            np.add(up_to, right, out=up_to)
+
+    scores.map_class_blocks(count)
+    return Wins(below, up_to - below)
+
+
+def _corners(positives: FloatArray, wins: Wins, num_negatives: int, max_points: int) -> tuple[IntArray, IntArray]:
+    """Return false and true positives before and after each threshold that is a positive's score, highest first."""
+    starts = np.flatnonzero(np.r_[True, positives[1:] != positives[:-1]])
+    ends = np.r_[starts[1:], positives.size]
+    kept = np.linspace(starts.size - 1, 0, min(starts.size, (max_points - 2) // 2)).round().astype(np.int64)
+    starts, ends = starts[kept], ends[kept]
+    after = num_negatives - wins.below[starts]
+    false_positives = np.stack([after - wins.level[starts], after], axis=1).ravel()
+    true_positives = np.stack([positives.size - ends, positives.size - starts], axis=1).ravel()
+    return np.r_[0, false_positives, num_negatives], np.r_[0, true_positives, positives.size]

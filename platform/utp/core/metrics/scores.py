@@ -1,0 +1,228 @@
+"""`ClassificationScores`: the logits of a whole split, and what the metrics share, each piece computed once.
+
+Rows are walked in chunks and classes in blocks, so memory above the logits stays at a few megabytes a thread,
+whatever the split's size (one block is at least 16 classes: 64 bytes, the line that a row's read costs anyway).
+
+Scores are ranked by log-probability in float32, `(logit - max) - log1p(sum of the others)`: neither term is above
+zero, so nothing cancels, and a confident model's probabilities, which softmax rounds to a tie at 1, stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from utp.core.metrics.ranking import Ranking, rank_class
+
+FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Result = TypeVar("Result")
+
+CHUNK_ELEMENTS = 1 << 17
+"""Logits that a chunk of rows holds: 512 KiB, so that its passes stay in the cache."""
+BLOCK_ELEMENTS = 1 << 19
+"""Logits that a block of classes holds."""
+MIN_BLOCK_CLASSES = 16
+
+
+class ClassCounts(NamedTuple):
+    """Samples of each class (C,), int64: labelled so, predicted so, both."""
+
+    support: IntArray
+    predicted: IntArray
+    hits: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class _RowFacts:
+    """What one pass over the rows gives, (N,) each."""
+
+    predicted: IntArray
+    place: IntArray
+    peak: FloatArray
+    others: DoubleArray
+    """Sum of `exp(logit - peak)` over all classes but the predicted one, which would add exactly 1."""
+
+
+class ClassificationScores:
+    """Logits (N, C) float32 and labels (N,) int64 of a split; optionally each sample's loss and index, (N,).
+
+    Arrays are numpy or torch on any device, are cast to these types, and must not change afterwards.
+
+    Raises:
+        ValueError: shapes that do not fit, a label outside 0..C-1, logits or losses that are not finite.
+    """
+
+    def __init__(
+        self,
+        logits: npt.ArrayLike | torch.Tensor,
+        labels: npt.ArrayLike | torch.Tensor,
+        *,
+        losses: npt.ArrayLike | torch.Tensor | None = None,
+        indices: npt.ArrayLike | torch.Tensor | None = None,
+    ) -> None:
+        self.logits: FloatArray = _as_array(logits, np.float32)
+        self.labels: IntArray = _as_array(labels, np.int64)
+        self.losses: FloatArray | None = None if losses is None else _as_array(losses, np.float32)
+        self.indices: IntArray | None = None if indices is None else _as_array(indices, np.int64)
+        self._check()
+
+    @property
+    def num_samples(self) -> int:
+        """Rows of the logits."""
+        return int(self.logits.shape[0])
+
+    @property
+    def num_classes(self) -> int:
+        """Columns of the logits."""
+        return int(self.logits.shape[1])
+
+    @property
+    def predicted(self) -> IntArray:
+        """Class of the highest logit (N,), int64; of equal ones the lowest index."""
+        return self._row_facts.predicted
+
+    @property
+    def place(self) -> IntArray:
+        """Place of the true class among the logits (N,), int64, from 0; of equal ones the lower index comes first."""
+        return self._row_facts.place
+
+    @property
+    def confidence(self) -> DoubleArray:
+        """Probability of the predicted class (N,), float64."""
+        return 1.0 / (1.0 + self._row_facts.others)
+
+    @property
+    def true_log_probability(self) -> FloatArray:
+        """Log-probability of the true class (N,), float32, to the bit as in `log_probabilities`."""
+        own = np.take_along_axis(self.logits, self.labels[:, None], axis=1)[:, 0]
+        log_probability: FloatArray = (own - self._row_facts.peak) - self._log_sum
+        return log_probability
+
+    @cached_property
+    def counts(self) -> ClassCounts:
+        """Samples per class: labelled, predicted, both. Never C x C: that is 3.5 GB for 21 thousand classes."""
+        classes = self.num_classes
+        right = self.labels[self.predicted == self.labels]
+        return ClassCounts(
+            np.bincount(self.labels, minlength=classes),
+            np.bincount(self.predicted, minlength=classes),
+            np.bincount(right, minlength=classes),
+        )
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Average precision and AUROC of each class against the rest."""
+        order = np.argsort(self.labels, kind="stable")
+        rows_of_class = np.split(order, np.cumsum(self.counts.support)[:-1])
+
+        def rank_block(classes: slice) -> list[tuple[float, float]]:
+            block = self.log_probabilities(classes)
+            rows = rows_of_class[classes]
+            return [rank_class(column, own) for column, own in zip(block, rows, strict=True)]
+
+        pairs = [pair for block in self.map_class_blocks(rank_block) for pair in block]
+        return Ranking(*np.array(pairs, dtype=np.float64).T)
+
+    def log_probabilities(self, classes: slice) -> FloatArray:
+        """Return log softmax of some classes, (classes, N) float32, a new array, class by class in memory."""
+        wanted = self.logits[:, classes].T
+        block = np.empty(wanted.shape, dtype=np.float32)
+        np.subtract(wanted, self._row_facts.peak, out=block)
+        block -= self._log_sum
+        return block
+
+    def map_class_blocks(self, function: Callable[[slice], Result]) -> list[Result]:
+        """Apply `function` to slices that cover the classes, in threads, and return its results in class order."""
+        size = max(MIN_BLOCK_CLASSES, BLOCK_ELEMENTS // max(1, self.num_samples))
+        return _map_threaded(function, _slices(self.num_classes, size))
+
+    @cached_property
+    def _log_sum(self) -> FloatArray:
+        return np.log1p(self._row_facts.others).astype(np.float32)
+
+    @cached_property
+    def _row_facts(self) -> _RowFacts:
+        rows = self.num_samples
+        facts = _RowFacts(
+            np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.float32), np.empty(rows, np.float64)
+        )
+        size = max(1, CHUNK_ELEMENTS // self.num_classes)
+        _map_threaded(lambda chunk: self._fill_rows(facts, chunk), _slices(rows, size))
+        return facts
+
+    def _fill_rows(self, facts: _RowFacts, chunk: slice) -> None:
+        logits = self.logits[chunk]
+        predicted = logits.argmax(axis=1)  # numpy takes the first of equal ones
+        peak = np.take_along_axis(logits, predicted[:, None], axis=1)
+        facts.predicted[chunk] = predicted
+        facts.peak[chunk] = peak[:, 0]
+        exponentials = np.exp(logits - peak)
+        np.put_along_axis(exponentials, predicted[:, None], 0, axis=1)
+        facts.others[chunk] = exponentials.sum(axis=1, dtype=np.float64)
+        facts.place[chunk] = _places(logits, self.labels[chunk])
+
+    def _check(self) -> None:
+        if self.logits.ndim != 2 or self.num_classes == 0:
+            raise ValueError(
+                f"logits must be (samples, classes) with at least one class, got shape {self.logits.shape}"
+            )
+        for name, values in (("labels", self.labels), ("losses", self.losses), ("indices", self.indices)):
+            if values is not None and values.shape != (self.num_samples,):
+                raise ValueError(f"{name} must be ({self.num_samples},) like the logits, got shape {values.shape}")
+        _refuse_not_finite("logits", self.logits)
+        if self.losses is not None:
+            _refuse_not_finite("losses", self.losses)
+        outside = np.flatnonzero((self.labels < 0) | (self.labels >= self.num_classes))
+        if outside.size:
+            raise ValueError(
+                f"labels: {outside.size} of {self.num_samples} lie outside 0..{self.num_classes - 1}, "
+                f"the first is {self.labels[outside[0]]} in row {outside[0]}; the model has too few classes"
+            )
+
+
+def _places(logits: FloatArray, labels: IntArray) -> IntArray:
+    own = np.take_along_axis(logits, labels[:, None], axis=1)
+    places: IntArray = np.count_nonzero(logits > own, axis=1).astype(np.int64)
+    if np.count_nonzero(logits >= own) > places.sum() + labels.size:  # ties are rare: look closer only then
+        earlier = np.arange(logits.shape[1]) < labels[:, None]
+        places += np.count_nonzero((logits == own) & earlier, axis=1)
+    return places
+
+
+def _as_array(values: npt.ArrayLike | torch.Tensor, dtype: type[Any]) -> npt.NDArray[Any]:
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        values = values.float().numpy() if values.is_floating_point() else values.numpy()  # numpy has no bfloat16
+    return np.ascontiguousarray(values, dtype=dtype)
+
+
+def _refuse_not_finite(name: str, values: FloatArray) -> None:
+    if values.size == 0 or (np.isfinite(values.min()) and np.isfinite(values.max())):  # min and max pass a NaN on
+        return
+    num_bad = values.size - np.count_nonzero(np.isfinite(values))
+    raise ValueError(
+        f"{name}: {num_bad} of {values.size} values are not finite: the model has diverged; "
+        "lower lr or set max_grad_norm"
+    )
+
+
+def _slices(total: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def _map_threaded(function: Callable[[slice], Result], slices: list[slice]) -> list[Result]:
+    """Run over slices in as many threads as torch has; numpy lets go of the interpreter, and results are the same."""
+    num_threads = min(torch.get_num_threads(), len(slices))
+    if num_threads <= 1:
+        return [function(part) for part in slices]
+    with ThreadPoolExecutor(num_threads) as pool:
+        return list(pool.map(function, slices))

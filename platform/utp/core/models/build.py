@@ -1,0 +1,155 @@
+"""Builds the classifier of a run: architecture, weights, head, repairs. One seed gives the same weights anywhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+from transformers import AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from utp.core.models.architecture import hub_problem, load_architecture, saved_classes, set_classes
+from utp.core.models.head import freeze_backbone as freeze
+from utp.core.models.head import head_parameters, label_parameter_names
+from utp.core.models.repairs import apply_repairs
+from utp.core.models.source import ModelSource, require_weights
+from utp.core.randomness import derive_seed, reseed
+from utp.errors import ModelError
+
+log = logging.getLogger(__name__)
+
+_LISTED = 8
+
+
+def build_classifier(
+    source: ModelSource, classes: Sequence[str], *, load_pretrained: bool, freeze_backbone: bool, seed: int
+) -> PreTrainedModel:
+    """Return a float32 classifier of `classes`: `model(pixel_values=(N, C, H, W)).logits` is (N, len(classes)).
+
+    The saved head is kept where it is of the same classes in the same order, else a new one is drawn.
+
+    Raises:
+        ModelError: the model can't be had, can't classify images, or its weights are not those of its architecture.
+    """
+    assert classes, "a classifier needs classes"
+    assert len(set(classes)) == len(classes), "two classes have one name"
+    if load_pretrained:
+        require_weights(source)
+    config = load_architecture(source)
+    has_our_head = saved_classes(config) == tuple(classes)
+    set_classes(config, classes)
+    if load_pretrained:
+        model, absent = _load_weights(source, config)
+        _draw(model, absent | (frozenset() if has_our_head else label_parameter_names(model)), seed)
+    else:
+        model = _draw_weights(source, config, seed)
+    for repair in apply_repairs(model, freshly_initialised=not load_pretrained):
+        log.info("%s: %s", source.model_flavour, repair)
+    if freeze_backbone:
+        freeze(model)
+    return model
+
+
+def _draw_weights(source: ModelSource, config: PreTrainedConfig, seed: int) -> PreTrainedModel:
+    reseed(derive_seed(seed, "init"))
+    try:
+        model: PreTrainedModel = AutoModelForImageClassification.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch.float32, trust_remote_code=False
+        )
+    except ImportError as error:
+        raise ModelError(source.model_flavour, _missing_package(error)) from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            source.model_flavour, f"its config.json describes no model that can be built: {error}"
+        ) from error
+    _draw(model, label_parameter_names(model), seed)
+    return model
+
+
+def _load_weights(source: ModelSource, config: PreTrainedConfig) -> tuple[PreTrainedModel, frozenset[str]]:
+    """Return the model with its saved weights, and the names of the head's parameters that were not saved."""
+    try:
+        with _quiet_loading():
+            model, info = AutoModelForImageClassification.from_pretrained(
+                source.location,
+                config=config,
+                revision=source.revision,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except ImportError as error:
+        raise ModelError(source.model_flavour, _missing_package(error)) from error
+    except OSError as error:
+        raise ModelError(source.model_flavour, hub_problem(error)) from error
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        raise ModelError(source.model_flavour, f"its weights can't be read: {error}. Fetch them again") from error
+    return model, _absent_head_parameters(source, model, info)
+
+
+def _absent_head_parameters(source: ModelSource, model: PreTrainedModel, info: dict[str, Any]) -> frozenset[str]:
+    """Raise `ModelError` where a weight of the backbone is not as saved: transformers would train it from random."""
+    reshaped = {name: f"{name} is {tuple(saved)}, not {tuple(built)}" for name, saved, built in info["mismatched_keys"]}
+    absent = {name: f"{name} is missing" for name in info["missing_keys"]} | reshaped
+    head = head_parameters(model)
+    faults = sorted(text for name, text in absent.items() if name not in head and _carries_knowledge(model, name))
+    if faults:
+        more = f" and {len(faults) - _LISTED} more" if len(faults) > _LISTED else ""
+        raise ModelError(
+            source.model_flavour,
+            f"{len(faults)} of the backbone's weights are not what config.json describes: "
+            f"{'; '.join(faults[:_LISTED])}{more}. Use the config.json that belongs to the weights, "
+            "or set load_pretrained to false",
+        )
+    return frozenset(absent) & frozenset(head)
+
+
+def _carries_knowledge(model: PreTrainedModel, name: str) -> bool:
+    """Whether a tensor was learnt; other buffers are computed from the config, counters are not used."""
+    return name.endswith((".running_mean", ".running_var")) or name in dict(model.named_parameters())
+
+
+def _draw(model: PreTrainedModel, names: Collection[str], seed: int) -> None:
+    """Draw the layers of these parameters in the family's own way, from `seed` alone, whatever was drawn before."""
+    owners = {name.rpartition(".")[0] for name in names}
+    reseed(derive_seed(seed, "init-head"))
+    # transformers draws what is not marked as initialised; parents too, since some families draw the head in them.
+    for path, module in model.named_modules():
+        is_drawn = path in owners
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            _mark(tensor, not is_drawn)
+        if is_drawn and isinstance(module, nn.Linear | _ConvNd):
+            module.reset_parameters()  # for a family whose own initialisation leaves the head out
+        _mark(module, not any(owner == path or owner.startswith(f"{path}." if path else "") for owner in owners))
+    model.initialize_weights()  # type: ignore[no-untyped-call]
+
+
+def _mark(part: torch.Tensor | nn.Module, is_initialised: bool) -> None:
+    part._is_hf_initialized = is_initialised  # type: ignore[union-attr]
+
+
+def _missing_package(error: ImportError) -> str:
+    return f"its architecture needs a package that is not installed: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Hold back the progress bar and the table of missing weights, both said better by the caller."""
+    report = logging.getLogger("transformers.modeling_utils")
+    level, had_bar = report.level, transformers_logging.is_progress_bar_enabled()
+    report.setLevel(logging.ERROR)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        report.setLevel(level)
+        if had_bar:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

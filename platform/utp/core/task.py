@@ -1,0 +1,95 @@
+"""What the loop needs of a task: data, a model, a loss per micro-batch, and an evaluation. It knows no more than this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from utp.core.device import Compute
+
+SampleLoss = Callable[[Tensor, Tensor], Tensor]
+"""Logits (N, C) and labels (N,) -> one float32 loss per sample (N,)."""
+
+StopPoll = Callable[[], bool]
+
+
+class StopRequested(Exception):  # noqa: N818 - it is no error
+    """Raised inside an evaluation that is asked to stop; the loop saves and leaves."""
+
+
+@dataclass(frozen=True)
+class StepSums:
+    """What one micro-batch adds up to, still on the device.
+
+    `sums` are totals over the `num_samples` samples (scalars, float32); `loss` is one of them and has the gradient.
+    """
+
+    num_samples: int
+    sums: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result of one pass over a split: metric id to value (None where undefined), and what to draw or keep."""
+
+    values: Mapping[str, float | None]
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
+    """Drawn only when the evaluation is worth keeping."""
+
+
+class Task(Protocol):
+    """One learning problem with its data, as the loop sees it."""
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Number of samples in each micro-batch of an epoch, the same for every epoch."""
+        ...
+
+    @property
+    def sum_names(self) -> tuple[str, ...]:
+        """Keys of `StepSums.sums`; their means over the samples become `train_<name>`."""
+        ...
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test split."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What a checkpoint must agree with to be resumed: label map and data fingerprint (JSON)."""
+        ...
+
+    def build_model(self) -> nn.Module:
+        """Return the model on the CPU; a function of the config alone."""
+        ...
+
+    def set_training_mode(self, model: nn.Module) -> None:
+        """Put the model into training mode; what is frozen stays in evaluation mode."""
+        ...
+
+    def train_batches(self, epoch: int, start_batch: int) -> Iterator[Any]:
+        """Yield the micro-batches of an epoch from `start_batch` on, on the CPU."""
+        ...
+
+    def step(self, model: nn.Module, batch: Any, compute: Compute) -> StepSums:
+        """Run forward and loss on one micro-batch."""
+        ...
+
+    def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
+        """Evaluate on `val` or `test`. Raises `StopRequested`."""
+        ...
+
+    def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
+        """Write the model as a folder that others load, with a card that states `facts`; whole or not at all."""
+        ...
+
+    def close(self) -> None:
+        """End data loader processes."""
+        ...

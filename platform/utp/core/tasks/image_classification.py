@@ -1,0 +1,233 @@
+"""One label per image: data from a folder per class, any Hugging Face image classifier, a loss per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from utp.config.paths import dataset_root
+from utp.config.train import TrainConfig
+from utp.core.augmentations.entries import AUGMENTATIONS
+from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches
+from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
+from utp.core.data.preprocessing import Preprocessing, load_preprocessing
+from utp.core.device import Compute
+from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
+from utp.core.losses.entries import LOSSES
+from utp.core.metrics.classification import compute_metrics
+from utp.core.metrics.collector import ScoreCollector
+from utp.core.metrics.entries import reported_topk
+from utp.core.metrics.scores import ClassificationScores
+from utp.core.models.build import build_classifier, set_training_mode
+from utp.core.models.export import export_pretrained
+from utp.core.models.source import ModelSource, resolve_source
+from utp.core.task import Evaluation, StepSums, StopPoll, StopRequested
+from utp.errors import ConfigError
+from utp.settings import Settings
+
+OnScan = Callable[[int, int], None]
+
+
+class ImageClassification:
+    """The task of a `TrainConfig`; `build` checks and gathers all that it is made of."""
+
+    sum_names = ("loss", "acc@1")
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        manifest: Manifest,
+        splits: Mapping[str, tuple[Sample, ...]],
+        preprocessing: Preprocessing,
+        source: ModelSource,
+        model: nn.Module,
+    ) -> None:
+        self.config = config
+        self.manifest = manifest
+        self.splits = splits
+        self.preprocessing = preprocessing
+        self.source = source
+        self._model = model
+        self._topk = reported_topk(config.eval_topk, len(manifest.classes))
+        loss = LOSSES.get(config.loss)
+        loss_options = loss.check_options(config.loss_options, "loss_options")
+        self._train_loss = loss.load()(loss_options, is_training=True)
+        self._eval_loss = loss.load()(loss_options, is_training=False)
+        self._train = self._open_train()
+        self._eval: dict[str, EvalBatches] = {}
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Images in each micro-batch of an epoch."""
+        return self._train.batch_sizes
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test split."""
+        return "test" in self.splits
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Class names in index order, and the fingerprint of the data."""
+        return {"classes": list(self.manifest.classes), "data_fingerprint": self.manifest.fingerprint}
+
+    def build_model(self) -> nn.Module:
+        """Return the model that `build` made."""
+        return self._model
+
+    def set_training_mode(self, model: nn.Module) -> None:
+        """Train mode, save for what is frozen."""
+        set_training_mode(model)
+
+    def train_batches(self, epoch: int, start_batch: int) -> Iterator[ImageBatch]:
+        """Yield an epoch's batches of augmented uint8 images."""
+        return self._train.epoch(epoch, start_batch)
+
+    def step(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> StepSums:
+        """Run forward and loss on one micro-batch."""
+        logits, labels = self._forward(model, batch, compute)
+        correct = (logits.detach().argmax(dim=1) == labels).sum()
+        return StepSums(len(labels), {"loss": self._train_loss(logits, labels).sum(), "acc@1": correct})
+
+    def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
+        """Compute every metric over the whole split. Raises `StopRequested`."""
+        collector = ScoreCollector(len(self.manifest.classes))
+        for batch in self._eval_batches(split):
+            if should_stop():
+                raise StopRequested
+            with compute.autocast():
+                logits, labels = self._forward(model, batch, compute)
+                losses = self._eval_loss(logits, labels)
+            collector.add(logits.float().cpu(), batch.labels, losses.cpu(), batch.indices)
+        scores = collector.scores()
+        return Evaluation(
+            values=compute_metrics(scores, self._topk, prefix=f"{split}_"),
+            tables=self._tables(scores),
+            figures=self._figures(scores, split),
+        )
+
+    def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
+        """Write a folder that `from_pretrained` and `pipeline` load, with a model card that states `facts`."""
+        card = _model_card(self.config, self.manifest, facts)
+        export_pretrained(model, self.preprocessing.save_processor, directory, card=card)
+
+    def close(self) -> None:
+        """End the data loader processes."""
+        self._train.close()
+        for batches in self._eval.values():
+            batches.close()
+
+    def _forward(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+        images = batch.images.to(compute.device, non_blocking=True)
+        labels = batch.labels.to(compute.device, non_blocking=True)
+        return model(pixel_values=self.preprocessing.normalise(images)).logits, labels
+
+    def _tables(self, scores: ClassificationScores) -> dict[str, Any]:
+        matrix = {"classes": list(self.manifest.classes), "counts": scores.confusion_matrix.tolist()}
+        return {"confusion_matrix": matrix, "per_class": scores.per_class_table(self.manifest.classes)}
+
+    def _figures(self, scores: ClassificationScores, split: str) -> dict[str, Any]:
+        classes = self.manifest.classes
+        title = f"{self.config.model_flavour.rstrip('/').rpartition('/')[2]} on {split}"
+        return {
+            "confusion_matrix": partial(confusion_matrix_figure, scores.confusion_matrix, classes, title=title),
+            "roc_micro": lambda: roc_micro_figure(scores.roc_micro(), title=title),
+            "reliability": lambda: reliability_figure(scores.calibration(), title=title),
+        }
+
+    def _open_train(self) -> TrainBatches:
+        config = self.config
+        augmentation = AUGMENTATIONS.get(config.augmentation)
+        options = augmentation.check_options(config.augmentation_options, "augmentation_options")
+        return TrainBatches(
+            self.splits["train"],
+            self.manifest.root,
+            augmentation.load()(self.preprocessing, options),
+            batch_size=config.batch_size,
+            seed=config.seed,
+            **_loader_options(config),
+        )
+
+    def _eval_batches(self, split: str) -> EvalBatches:
+        if split not in self._eval:
+            self._eval[split] = EvalBatches(
+                self.splits[split],
+                self.manifest.root,
+                self.preprocessing.eval_transform,
+                batch_size=self.config.eval_batch_size or self.config.batch_size,
+                **_loader_options(self.config),
+            )
+        return self._eval[split]
+
+
+def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None) -> ImageClassification:
+    """Scan the data, build the model, and check that the config fits both; writes nothing but the manifest cache.
+
+    Raises:
+        PathRefused, DatasetError, ModelError, ConfigError: what is wrong, where, and the way out.
+    """
+    source = resolve_source(config.model_flavour, config.model_revision, settings)
+    preprocessing = load_preprocessing(source.location, revision=source.revision, image_size=config.image_size)
+    root = dataset_root(config.root, settings)
+    cache_dir = settings.cache_dir / "manifests"
+    manifest = scan_dataset(root, label_map=config.label_map, cache_dir=cache_dir, on_progress=on_scan)
+    _refuse_unreported_monitor(config, len(manifest.classes))
+    model = build_classifier(
+        source,
+        manifest.classes,
+        load_pretrained=config.load_pretrained,
+        freeze_backbone=config.freeze_backbone,
+        seed=config.seed,
+    )
+    splits = {name: _capped(config, manifest, name) for name in manifest.splits}
+    return ImageClassification(config, manifest, splits, preprocessing, source, model)
+
+
+def _capped(config: TrainConfig, manifest: Manifest, split: str) -> tuple[Sample, ...]:
+    samples = manifest.splits[split]
+    if split == "test" or config.max_datapoints_per_class is None:
+        return samples
+    return cap_samples(samples, manifest.classes, config.max_datapoints_per_class, config.data_seed)
+
+
+def _refuse_unreported_monitor(config: TrainConfig, num_classes: int) -> None:
+    top = config.monitor_metric.partition("@")[2]
+    if top.isdecimal() and int(top) > num_classes:
+        problem = f"monitor_metric: {config.monitor_metric!r} is not reported, since there are {num_classes} classes"
+        raise ConfigError((f"{problem}; use val_acc@1",))
+
+
+def _loader_options(config: TrainConfig) -> dict[str, Any]:
+    return {
+        "num_workers": config.num_workers,
+        "prefetch_factor": config.prefetch_factor,
+        "persistent_workers": config.persistent_workers,
+        "pin_memory": torch.cuda.is_available() and config.device != "cpu",
+    }
+
+
+def _model_card(config: TrainConfig, manifest: Manifest, facts: Mapping[str, Any]) -> str:
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in facts.items() if isinstance(value, float))
+    origin = "fine-tuned from" if config.load_pretrained else "trained from scratch with the architecture of"
+    return f"""---
+library_name: transformers
+pipeline_tag: image-classification
+tags: [image-classification, utp]
+---
+
+# {manifest.root.name}
+
+An image classifier with {len(manifest.classes)} classes, {origin} `{config.model_flavour}`
+with UTP (loss `{config.loss}`, seed {config.seed}, epoch {facts["epoch"]} of {config.epochs}).
+
+| metric | value |
+|---|---|
+{rows}
+
+Data fingerprint: `{manifest.fingerprint}`
+"""

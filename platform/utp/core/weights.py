@@ -1,0 +1,69 @@
+"""Single-file weights: `best.pt` and `epoch_XXX.pt`, derived from a committed checkpoint and rebuilt from it when lost.
+
+`torch.load(path, weights_only=True)` opens them: tensors, numbers and text, no pickled code.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from utp.config.paths import RunPaths
+from utp.core.checkpoint import MANIFEST, Checkpoint
+from utp.core.durable import replacing, write_json_durably
+from utp.core.state import MODEL_FILE, Best
+
+
+def write_weights_file(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the weights of a committed checkpoint, with config, label map and origin, as one file."""
+    state = checkpoint.read_state()
+    content = {
+        "schema_version": 1,
+        "model": load_file(checkpoint.directory / MODEL_FILE),
+        "config": state["config"],
+        "identity": state["identity"],
+        "progress": state["state"]["progress"],
+        "checkpoint": checkpoint.name,
+        "sha256": _model_hash(checkpoint),
+    }
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
+
+
+def derive_best(paths: RunPaths, checkpoint: Checkpoint, best: Best) -> None:
+    """Write `best.pt` and then `_best_meta.json`, which names the checkpoint and the hash of its weights."""
+    write_weights_file(paths.best_weights, checkpoint)
+    meta = {
+        "schema_version": 1,
+        "monitor": best.metric,
+        "mode": best.mode,
+        "value": best.value,
+        "epoch": best.epoch,
+        "step": best.step,
+        "checkpoint": checkpoint.name,
+        "sha256": _model_hash(checkpoint),
+        "size_bytes": paths.best_weights.stat().st_size,
+    }
+    write_json_durably(paths.best_meta, meta)
+
+
+def repair_best(paths: RunPaths, checkpoint: Checkpoint, best: Best) -> bool:
+    """Write `best.pt` and its meta anew if a crash left them missing or older than the committed best; say whether."""
+    try:
+        meta: dict[str, Any] = json.loads(paths.best_meta.read_bytes())
+        is_current = meta["checkpoint"] == checkpoint.name and meta["sha256"] == _model_hash(checkpoint)
+        if is_current and paths.best_weights.stat().st_size == meta["size_bytes"]:
+            return False
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # missing or torn: written anew below
+    derive_best(paths, checkpoint, best)
+    return True
+
+
+def _model_hash(checkpoint: Checkpoint) -> str:
+    manifest = json.loads((checkpoint.directory / MANIFEST).read_bytes())
+    return next(str(file["sha256"]) for file in manifest["files"] if file["name"] == MODEL_FILE)

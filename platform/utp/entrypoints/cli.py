@@ -1,0 +1,148 @@
+"""`utp`, the command line. A command's code is imported when it runs, so that help needs neither torch nor pydantic."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
+
+from utp.entrypoints.console import print_error
+from utp.errors import FailureKind, UtpError
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """One command: its name, where its code is (`module:attribute`, a function or a `typer.Typer`), its help."""
+
+    name: str
+    target: str
+    help: str
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """Import the code of this command and return it as typer's."""
+        module_name, _, attribute = self.target.partition(":")
+        loaded = getattr(importlib.import_module(module_name), attribute)
+        if isinstance(loaded, typer.Typer):
+            return get_group(loaded)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(self.name)(loaded)
+        command: TyperCommand = get_command(single)  # type: ignore[assignment]  # one command makes no group
+        return command
+
+
+COMMANDS = (
+    LazyCommand("train", "utp.entrypoints.train_commands:train", "Train the runs that a config file declares."),
+    LazyCommand("resume", "utp.entrypoints.train_commands:resume", "Go on with a run from its last checkpoint."),
+    LazyCommand("data", "utp.entrypoints.data_commands:app", "Look at, check and make datasets."),
+    LazyCommand("doctor", "utp.entrypoints.doctor:doctor", "Say what is wrong with this machine and what to do."),
+)
+"""What `utp --help` lists, in this order."""
+
+USER_MISTAKES = frozenset({FailureKind.INVALID_CONFIG, FailureKind.DATA_ERROR, FailureKind.USER_ERROR})
+"""Failures that end with exit code 2, as a wrong option does; all others end with 1."""
+
+TRAIN_EXTRA = frozenset(
+    {"PIL", "matplotlib", "numpy", "safetensors", "sklearn", "tensorboard", "torch", "torchvision", "transformers"}
+)
+"""Modules that come with `utp[train]`; a machine that only serves the platform has none of them."""
+
+
+class RootGroup(TyperGroup):
+    """The root command: puts a command's real code in place when it is called, and reports whatever it raises."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for command in COMMANDS:
+            self.add_command(TyperCommand(command.name, help=command.help))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return name, command and remaining arguments; listing commands doesn't come by here, calling one does."""
+        name, command, rest = super().resolve_command(ctx, args)
+        for lazy in COMMANDS:
+            if lazy.name == name:
+                command = lazy.load()
+        return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for; every failure of every command is reported here."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
+            raise  # typer knows what to do with these
+        except Exception as error:
+            raise typer.Exit(report_failure(error, debug=ctx.params["debug"])) from error
+
+
+app = typer.Typer(
+    cls=RootGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich would double the time of --help, for boxes around it
+)
+
+
+def _print_versions(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"utp {version('utp')}")
+        typer.echo(f"Python {'.'.join(map(str, sys.version_info[:3]))}")
+        typer.echo(f"torch {_torch_version()}")
+        raise typer.Exit
+
+
+def _torch_version() -> str:
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return "is not installed"
+
+
+@app.callback()
+def utp(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the code an error comes from; UTP_DEBUG=1 does so too.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print versions and leave.", callback=_print_versions, is_eager=True)
+    ] = False,
+) -> None:
+    """Unified Training Platform: trains and fine-tunes Hugging Face vision models."""
+
+
+def report_failure(error: Exception, *, debug: bool) -> int:
+    """Write what went wrong to stderr and return the exit code."""
+    if isinstance(error, UtpError):
+        if debug or _is_debug_set():
+            traceback.print_exception(error)
+        print_error(str(error))
+        return 2 if error.kind in USER_MISTAKES else 1
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in TRAIN_EXTRA:
+        print_error(f"{error.name} is not installed, and this command needs it; install with: pip install 'utp[train]'")
+        return 1
+    traceback.print_exception(error)
+    print_error(
+        f"{type(error).__name__} was not expected here: a fault of utp, or of a plug-in named above. "
+        "Please report it with these lines and the output of `utp doctor --json`"
+    )
+    return 1
+
+
+def _is_debug_set() -> bool:
+    from utp.settings import get_settings  # noqa: PLC0415  # pydantic-settings would double the time of --help
+
+    return get_settings().debug
+
+
+def main() -> None:
+    """Run `utp` with this process's arguments."""
+    app(prog_name="utp")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Runs one config on this machine, from checks to result: `utp train` and `utp resume` without a cluster."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from utp.config.loading import compare_configs, dump_config, read_config
+from utp.config.naming import reserve_run
+from utp.config.paths import RunPaths
+from utp.config.train import TrainConfig
+from utp.core.catalog import check_config, load_plugins
+from utp.core.checkpoint import CheckpointStore
+from utp.core.checkpointer import Checkpointer
+from utp.core.durable import write_json_durably
+from utp.core.environment import describe_environment
+from utp.core.failures import classify_failure
+from utp.core.journal import AttemptJournal, assemble_run, read_json
+from utp.core.local_reporter import Display, LocalReporter
+from utp.core.loop import FitResult, fit
+from utp.core.task import Task
+from utp.core.tasks.entries import TASKS
+from utp.entrypoints.stop_signal import StopSignal
+from utp.errors import ResumeRefused, UtpError
+from utp.settings import Settings
+
+
+class RunDisplay(Display, Protocol):
+    """A display that also shows what happens before the first step."""
+
+    def show_scan(self, num_done: int, num_total: int) -> None:
+        """Show how many image files were read while the dataset is scanned."""
+        ...
+
+    def show_run(self, paths: RunPaths, attempt: int) -> None:
+        """Show where the run lies."""
+        ...
+
+    def show_stopping(self) -> None:
+        """Show that the run saves and stops; called in a signal handler."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """Where a run lies, and how its attempt ended: the content of `result.json`."""
+
+    paths: RunPaths
+    result: Mapping[str, Any]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether someone stopped it."""
+        return bool(self.result["outcome"] == "stopped")
+
+
+def start_run(config: TrainConfig, settings: Settings, display: RunDisplay) -> RunOutcome:
+    """Check everything, reserve a name, train. What is refused before the first step leaves nothing behind."""
+    task = _build_task(config, settings, display)
+    try:
+        paths = reserve_run(config, settings)
+        write_json_durably(paths.config, dump_config(config))
+        return _run_attempt(config, task, paths, display)
+    finally:
+        task.close()
+
+
+def resume_run(
+    paths: RunPaths, change: Callable[[TrainConfig], TrainConfig], settings: Settings, display: RunDisplay
+) -> RunOutcome:
+    """Go on with a run as a new attempt, from its newest checkpoint.
+
+    Args:
+        paths: of the run.
+        change: gives the config of this attempt from the saved one; only what `compare_configs` calls safe may differ.
+        settings: mounts and caches.
+        display: what the person sees.
+
+    Raises:
+        ResumeRefused: it has succeeded, is alive, or is asked to be another run.
+    """
+    if read_json(paths.result).get("outcome") == "succeeded":
+        raise ResumeRefused(paths.name, "it has succeeded; for more epochs start a new run")
+    saved = read_config(paths.config)
+    config = change(saved)
+    changes = compare_configs(saved, config)
+    if changes.unsafe:
+        raise ResumeRefused(paths.name, f"{changes.describe_unsafe()}; start a new run for that")
+    task = _build_task(config, settings, display)
+    try:
+        assemble_run(paths)
+        for sentence in changes.describe_safe():
+            display.show_note(sentence)
+        write_json_durably(paths.config, dump_config(config))
+        return _run_attempt(config, task, paths, display)
+    finally:
+        task.close()
+
+
+def _build_task(config: TrainConfig, settings: Settings, display: RunDisplay) -> Task:
+    load_plugins(config)
+    check_config(config)
+    task: Task = TASKS.get(config.task).load()(config, settings, display.show_scan)
+    return task
+
+
+def _run_attempt(config: TrainConfig, task: Task, paths: RunPaths, display: RunDisplay) -> RunOutcome:
+    with AttemptJournal(paths) as journal, StopSignal(display.show_stopping) as stop:
+        display.show_run(paths, journal.number)
+        environment = {**describe_environment(Path.cwd()), "data": task.identity, "seed": config.seed}
+        write_json_durably(paths.environment, environment)
+        reporter = LocalReporter(journal, display, stop.is_set)
+        store = CheckpointStore(paths.checkpoint_dir, journal.number, journal.check_fence)
+        checkpointer = Checkpointer(config, task.identity, paths, store, reporter.log_note)
+        result: dict[str, Any] = {"outcome": "failed", "kind": "internal"}
+        try:
+            result = _describe_result(fit(config, task, reporter, checkpointer))
+        except BaseException as error:
+            result = _describe_failure(error)
+            journal.append_log("".join(traceback.format_exception(error)))
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+        finally:
+            reporter.close(dump_config(config), result.get("metrics", {}))
+            journal.write_result(result)
+            assemble_run(paths)
+    return RunOutcome(paths, result)
+
+
+def _describe_result(result: FitResult) -> dict[str, Any]:
+    best = result.best
+    metrics = {**({best.metric: best.value} if best else {}), **result.test_values}
+    return {
+        "outcome": result.outcome,
+        "step": result.step,
+        "epoch": result.epoch,
+        "best": asdict(best) if best else None,
+        "metrics": metrics,
+    }
+
+
+def _describe_failure(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, KeyboardInterrupt):
+        return {"outcome": "stopped", "kind": "stopped", "message": "stopped at once by a second signal, unsaved"}
+    message = str(error) if isinstance(error, UtpError) else f"{type(error).__name__}: {error}"
+    return {"outcome": "failed", "kind": str(classify_failure(error)), "message": message}

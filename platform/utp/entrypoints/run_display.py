@@ -1,0 +1,173 @@
+"""What `utp train` shows: a live line on a terminal, plain lines elsewhere, and a summary at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from utp.config.paths import RunPaths
+from utp.core.checkpoint import Checkpoint
+from utp.core.reporter import MetricRow, RunPlan
+
+PLAIN_INTERVAL_S = 15.0
+"""Without a terminal, a line of training metrics at most this often."""
+
+
+class ConsoleDisplay:
+    """Shows one run. On a terminal the last line lives; elsewhere every line is final, as logs want it.
+
+    Args:
+        console: where to show.
+        title: name of the config, shown first.
+    """
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar: TaskID | None = None
+        self._epochs = 0
+        self._facts = ""
+        self._last_plain_row_s = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show_scan(self, num_done: int, num_total: int) -> None:
+        """Show how far the scan of the dataset is."""
+        self._update("scanning images", num_done, num_total)
+
+    def show_run(self, paths: RunPaths, attempt: int) -> None:
+        """Show where the run lies."""
+        again = f" (attempt {attempt})" if attempt > 1 else ""
+        self._print(f"[bold]{self._title}[/] -> {paths.run_dir}{again}")
+
+    def show_plan(self, plan: RunPlan) -> None:
+        """Show size, device and length of the run."""
+        self._epochs = plan.epochs
+        compute = plan.compute
+        self._print(
+            f"{plan.num_parameters:,} parameters, {plan.num_trainable_parameters:,} of them trained; "
+            f"{plan.epochs} epochs of {plan.steps_per_epoch} steps; "
+            f"{compute['device']}, {compute['autocast_dtype']}, {compute['num_threads']} threads"
+        )
+        if plan.start_step:
+            self._print(f"resumed at step {plan.start_step} of {plan.total_steps}")
+        self._update(self._describe_epoch(plan.start_epoch + 1), plan.start_step, plan.total_steps)
+
+    def show_step(self, step: int, epoch: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._progress.update(self._bar, completed=step, description=self._describe_epoch(epoch))
+
+    def show_row(self, row: MetricRow) -> None:
+        """Print an epoch's or the test's row; training rows go to the live line, or now and then to a plain one."""
+        facts = describe_row(row)
+        if row["kind"] != "train":
+            self._print(facts)
+            return
+        self._facts = facts
+        if self._bar is not None:
+            self._progress.update(self._bar, facts=facts)
+        is_due = time.monotonic() - self._last_plain_row_s >= PLAIN_INTERVAL_S
+        if not self._console.is_terminal and is_due:
+            self._last_plain_row_s = time.monotonic()
+            self._print(f"epoch {row['epoch']}/{self._epochs} step {row['step']}  {facts}")
+
+    def show_phase(self, phase: str) -> None:
+        """Say on the live line what goes on besides training."""
+        if self._bar is not None:
+            self._progress.update(self._bar, facts=phase or self._facts)
+
+    def show_note(self, sentence: str) -> None:
+        """Print a sentence."""
+        self._print(f"[yellow]note:[/] {sentence}")
+
+    def show_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Checkpoints are not worth a line each; the summary names the last one."""
+
+    def show_stopping(self) -> None:
+        """Say what the first Ctrl-C does. Runs in a signal handler, so it takes no lock of the live display."""
+        self._console.file.write("\nStopping: saving a checkpoint first. Press Ctrl-C again to stop at once, unsaved.\n")
+
+    def _describe_epoch(self, epoch: int) -> str:
+        return f"epoch {min(epoch, self._epochs)}/{self._epochs}"
+
+    def _update(self, description: str, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = self._progress.add_task(description, total=total, facts="")
+        self._progress.update(self._bar, description=description, completed=done, total=total)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def describe_row(row: MetricRow) -> str:
+    """Return one line for a row of metrics."""
+    match row["kind"]:
+        case "train":
+            return (
+                f"loss {_number(row['train_loss'])}  acc {_number(row['train_acc@1'])}  lr {row['lr']:.2e}  "
+                f"{row['images_per_s']:.0f} img/s  data wait {row['data_wait_share']:.0%}"
+            )
+        case "epoch":
+            return (
+                f"epoch {row['epoch']:>3}  train loss {_number(row['train_loss'])} acc {_number(row['train_acc@1'])}  "
+                f"val loss {_number(row['val_loss'])} acc@1 {_number(row['val_acc@1'])} "
+                f"f1 {_number(row['val_f1_macro'])}"
+            )
+        case _:
+            return (
+                f"test of epoch {row['epoch']}  loss {_number(row['test_loss'])} "
+                f"acc@1 {_number(row['test_acc@1'])} f1 {_number(row['test_f1_macro'])}"
+            )
+
+
+def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any], resume_command: str) -> None:
+    """Print how a run ended: its numbers, where its files are, and what to type next."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("outcome", _describe_outcome(result))
+    for name, value in result.get("metrics", {}).items():
+        if name.endswith(("acc@1", "f1_macro")) or name == (result.get("best") or {}).get("metric"):
+            table.add_row(name, _number(value))
+    table.add_row("run", str(paths.run_dir))
+    for name, path in (("best weights", paths.best_weights), ("model folder", paths.hf), ("figures", paths.figures)):
+        if path.exists():
+            table.add_row(name, str(path))
+    table.add_row("TensorBoard", f"tensorboard --logdir {paths.tensorboard}")
+    if result["outcome"] != "succeeded":
+        table.add_row("go on with", resume_command)
+    console.print(table, soft_wrap=True)
+
+
+def _describe_outcome(result: Mapping[str, Any]) -> str:
+    if best := result.get("best"):
+        return f"{result['outcome']}, best at epoch {best['epoch']}"
+    return str(result["outcome"])
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

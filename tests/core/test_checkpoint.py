@@ -1,0 +1,175 @@
+"""Commit protocol: what is found after damage, crashes and failing disks is the old checkpoint or the new one."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from utp.core import durable
+from utp.core.checkpoint import MANIFEST, CheckpointStore, find_fault
+from utp.errors import AttemptSuperseded, CheckpointUnreadable
+
+
+def writers(content: bytes) -> dict[str, Callable[[Path], None]]:
+    return {"model.safetensors": lambda path: _write(path, content), "optimizer.safetensors": lambda path: _write(path, b"o")}
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def commit(store: CheckpointStore, step: int, content: bytes = b"weights") -> None:
+    name = store.name_for(step, epoch=1)
+    store.commit(writers(content), {"step": step}, name=name, step=step, epoch=1)
+
+
+def hidden(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    return CheckpointStore(tmp_path, attempt=1)
+
+
+def test_fresh_run_has_no_checkpoint(store: CheckpointStore) -> None:
+    assert store.newest() is None
+
+
+def test_newest_is_the_last_committed_and_carries_its_state(store: CheckpointStore) -> None:
+    commit(store, 5)
+    commit(store, 10)
+    newest = store.newest()
+    assert newest is not None
+    assert (newest.name, newest.read_state()) == ("epoch_001-step_000010", {"step": 10})
+
+
+def test_second_checkpoint_of_a_step_gets_a_name_of_its_own_and_is_the_newest(store: CheckpointStore) -> None:
+    commit(store, 5, b"one")
+    commit(store, 5, b"two")
+    newest = store.newest()
+    assert newest is not None
+    assert newest.name == "epoch_001-step_000005-2"
+
+
+def damage_truncate(folder: Path) -> None:
+    os.truncate(folder / "model.safetensors", 3)
+
+
+def damage_flip_bit(folder: Path) -> None:
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[2] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+
+
+def damage_remove(folder: Path) -> None:
+    (folder / "optimizer.safetensors").unlink()
+
+
+def damage_tear_manifest(folder: Path) -> None:
+    os.truncate(folder / MANIFEST, 20)
+
+
+def damage_remove_manifest(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+
+
+DAMAGES = [damage_truncate, damage_flip_bit, damage_remove, damage_tear_manifest, damage_remove_manifest]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_checkpoint_is_set_aside_by_name_and_the_one_before_is_used(
+    store: CheckpointStore, damage: Callable[[Path], None]
+) -> None:
+    commit(store, 5)
+    commit(store, 10)
+    damage(store.directory / "epoch_001-step_000010")
+    newest = store.newest()
+    assert newest is not None
+    assert newest.step == 5
+    assert len(store.rejected) == 1
+    assert store.rejected[0].startswith("checkpoint epoch_001-step_000010 is set aside as .corrupt-")
+    assert len(hidden(store.directory)) == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_run_whose_only_checkpoint_is_damaged_never_starts_over_silently(
+    store: CheckpointStore, damage: Callable[[Path], None]
+) -> None:
+    commit(store, 5)
+    damage(store.directory / "epoch_001-step_000005")
+    for _ in range(2):  # the second look finds only what the first one has set aside
+        with pytest.raises(CheckpointUnreadable, match="epoch_001-step_000005"):
+            store.newest()
+
+
+def test_checkpoint_of_a_newer_utp_is_refused_and_left_alone(store: CheckpointStore) -> None:
+    commit(store, 5)
+    manifest_path = store.directory / "epoch_001-step_000005" / MANIFEST
+    manifest_path.write_text(json.dumps({**json.loads(manifest_path.read_text()), "schema_version": 99}))
+    with pytest.raises(CheckpointUnreadable, match="schema 99, this UTP reads up to 1: update UTP"):
+        store.newest()
+    assert manifest_path.exists()
+
+
+def test_superseded_attempt_commits_nothing(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise AttemptSuperseded("run", 1, 2)
+
+    with pytest.raises(AttemptSuperseded):
+        commit(CheckpointStore(tmp_path, 1, refuse), 5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_prune_keeps_the_newest_and_the_named_and_removes_leftovers(store: CheckpointStore) -> None:
+    for step in range(1, 6):
+        commit(store, step)
+    (store.directory / ".tmp-1-9-dead").mkdir()
+    store.prune(keep_last=2, keep={"epoch_001-step_000001"})
+    assert [checkpoint.step for checkpoint in store.committed()] == [1, 4, 5]
+    assert hidden(store.directory) == []
+
+
+SYSCALLS = ["fsync_file", "fsync_directory", "rename_durably", "write_json_durably"]
+
+
+@pytest.mark.parametrize("call", SYSCALLS)
+@pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EIO])
+def test_failing_disk_leaves_the_old_checkpoint_and_no_litter(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, call: str, error_number: int
+) -> None:
+    """The n-th call of each kind fails, for every n there is."""
+    commit(store, 5)
+    failures = 0
+    while True:
+        with monkeypatch.context() as patch:
+            remaining = [failures]
+
+            def fail_later(*arguments: object, real: Callable[..., None] = getattr(durable, call)) -> None:
+                if remaining[0] == 0:
+                    raise OSError(error_number, os.strerror(error_number))
+                remaining[0] -= 1
+                real(*arguments)
+
+            patch.setattr(f"utp.core.checkpoint.{call}", fail_later)
+            try:
+                commit(store, 10 + failures)
+            except OSError as error:
+                assert error.errno == error_number
+            else:
+                break
+        newest = store.newest()
+        assert newest is not None
+        assert newest.step == 5
+        assert hidden(store.directory) == []
+        failures += 1
+    assert failures >= 1
+    newest = store.newest()
+    assert newest is not None
+    assert newest.step == 10 + failures
+    assert find_fault(newest.directory) is None

@@ -1,0 +1,99 @@
+"""Attempts, their rows, and the run-level files made from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from utp.config.paths import RunPaths
+from utp.core.journal import AttemptJournal, assemble_run, attempt_numbers, read_rows
+from utp.errors import AttemptSuperseded, ResumeRefused
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> RunPaths:
+    run = RunPaths(tmp_path / "runs" / "name", tmp_path / "checkpoints" / "name")
+    run.run_dir.mkdir(parents=True)
+    return run
+
+
+def write_attempt(paths: RunPaths, resumed_step: int, steps: range, result: dict[str, Any] | None = None) -> None:
+    with AttemptJournal(paths) as journal:
+        journal.write_start(resumed_step)
+        for step in steps:
+            journal.append_row({"kind": "train", "step": step, "epoch": 1, "train_loss": step / journal.number})
+        if result:
+            journal.write_result(result)
+
+
+def test_attempts_count_from_one(paths: RunPaths) -> None:
+    write_attempt(paths, 0, range(1))
+    write_attempt(paths, 0, range(1))
+    assert attempt_numbers(paths) == [1, 2]
+
+
+def test_assembled_metrics_are_one_unbroken_curve(paths: RunPaths) -> None:
+    write_attempt(paths, 0, range(1, 8))  # killed after step 7, with a checkpoint of step 4
+    write_attempt(paths, 4, range(5, 11), {"outcome": "succeeded"})
+    assemble_run(paths)
+    rows = list(read_rows(paths.metrics))
+    assert [row["step"] for row in rows] == list(range(1, 11))
+    assert [row["attempt"] for row in rows] == [1] * 4 + [2] * 6
+    assert json.loads(paths.result.read_text())["outcome"] == "succeeded"
+
+
+def test_assembling_again_changes_nothing(paths: RunPaths) -> None:
+    write_attempt(paths, 0, range(1, 4), {"outcome": "stopped"})
+    assemble_run(paths)
+    before = paths.metrics.read_bytes(), paths.result.read_bytes()
+    assemble_run(paths)
+    assert (paths.metrics.read_bytes(), paths.result.read_bytes()) == before
+
+
+def test_torn_last_line_is_left_out(paths: RunPaths) -> None:
+    write_attempt(paths, 0, range(1, 4))
+    with paths.attempt(1).metrics.open("ab") as file:
+        file.write(b'{"kind": "train", "step": 4, "tra')
+    assemble_run(paths)
+    assert [row["step"] for row in read_rows(paths.metrics)] == [1, 2, 3]
+
+
+def test_attempt_that_died_before_its_first_step_voids_nothing(paths: RunPaths) -> None:
+    write_attempt(paths, 0, range(1, 4))
+    with AttemptJournal(paths):
+        pass
+    assemble_run(paths)
+    assert [row["step"] for row in read_rows(paths.metrics)] == [1, 2, 3]
+
+
+def test_result_of_an_older_attempt_does_not_outlive_a_newer_one(paths: RunPaths) -> None:
+    write_attempt(paths, 0, range(1, 4), {"outcome": "stopped"})
+    assemble_run(paths)
+    write_attempt(paths, 3, range(4, 5))  # killed: no result
+    assemble_run(paths)
+    assert not paths.result.exists()
+
+
+def test_live_attempt_refuses_a_second_one_by_its_process(paths: RunPaths) -> None:
+    with AttemptJournal(paths) as journal:
+        journal.write_start(0)
+        with pytest.raises(ResumeRefused, match="attempt 1 is still running"):
+            AttemptJournal(paths)
+    assert attempt_numbers(paths) == [1]
+
+
+def test_older_attempt_is_fenced_as_soon_as_a_newer_one_is_there(paths: RunPaths) -> None:
+    with AttemptJournal(paths) as journal:
+        journal.check_fence()
+        paths.attempt(2).directory.mkdir()  # as another machine would, where no lock is seen
+        with pytest.raises(AttemptSuperseded, match="attempt 2 has taken the run over"):
+            journal.check_fence()
+
+
+def test_row_that_is_not_finite_is_refused_rather_than_written_as_bad_json(paths: RunPaths) -> None:
+    with AttemptJournal(paths) as journal, pytest.raises(ValueError, match="JSON compliant"):
+        journal.append_row({"kind": "train", "step": 1, "train_loss": float("nan")})
+    assert paths.attempt(1).metrics.read_bytes() == b""

@@ -1,0 +1,217 @@
+"""The loop on a small real task: accumulation, best, NaN, stop and exact resume, without images and processes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.support.pixel_task import PixelTask
+from tests.support.recording_reporter import RecordingReporter, without_timings
+
+from utp.config.paths import RunPaths
+from utp.config.train import TrainConfig
+from utp.core.checkpoint import CheckpointStore
+from utp.core.checkpointer import Checkpointer
+from utp.core.loop import FitResult, fit
+from utp.errors import LossNotFinite, ResumeRefused
+
+CONFIG = TrainConfig(
+    root="unused",
+    model_flavour="unused",
+    epochs=3,
+    lr=0.01,
+    warmup_ratio=0.1,
+    autocast_dtype="float32",
+    num_threads=1,
+    log_interval_steps=2,
+)
+
+
+def run_paths(folder: Path) -> RunPaths:
+    paths = RunPaths(folder / "runs", folder / "checkpoints")
+    paths.checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    return paths
+
+
+def train(
+    folder: Path, config: TrainConfig = CONFIG, task: PixelTask | None = None, stop_after_step: int | None = None
+) -> tuple[FitResult, RecordingReporter, dict[str, torch.Tensor]]:
+    """Train (or go on) in `folder`; return the result, what was reported, and the newest checkpoint's weights."""
+    task, reporter = task or PixelTask(), RecordingReporter(stop_after_step)
+    paths = run_paths(folder)
+    store = CheckpointStore(paths.checkpoint_dir, attempt=1)
+    result = fit(config, task, reporter, Checkpointer(config, task.identity, paths, store, reporter.log_note))
+    return result, reporter, load_file(store.committed()[-1].directory / "model.safetensors")
+
+
+def assert_same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_training_learns_and_reports_every_epoch(tmp_path: Path) -> None:
+    result, reporter, _ = train(tmp_path, replace(CONFIG, epochs=8))
+    epochs = [row for row in reporter.rows if row["kind"] == "epoch"]
+    assert result.outcome == "succeeded"
+    assert [row["epoch"] for row in epochs] == list(range(1, 9))
+    assert epochs[-1]["val_acc@1"] > 0.8 > epochs[0]["val_acc@1"]
+    assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
+
+
+def test_two_runs_of_one_config_are_bit_identical(tmp_path: Path) -> None:
+    _, first, weights = train(tmp_path / "a")
+    _, second, others = train(tmp_path / "b")
+    assert_same_weights(weights, others)
+    assert without_timings(first.rows) == without_timings(second.rows)
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    _, _, weights = train(tmp_path / "a")
+    _, _, others = train(tmp_path / "b", replace(CONFIG, seed=1))
+    assert any(not torch.equal(weights[name], others[name]) for name in weights)
+
+
+@pytest.mark.parametrize("stop_after_step", [1, 6, 7, 8, 13, 20])
+def test_stopped_and_resumed_run_equals_the_undisturbed_one(tmp_path: Path, stop_after_step: int) -> None:
+    # 7 steps an epoch: 6 is mid-epoch, 7 stops in the evaluation, 20 before the last step.
+    undisturbed, all_rows, weights = train(tmp_path / "a")
+    stopped, before, _ = train(tmp_path / "b", stop_after_step=stop_after_step)
+    resumed, after, others = train(tmp_path / "b")
+    assert (stopped.outcome, resumed.outcome) == ("stopped", "succeeded")
+    assert after.plan is not None
+    assert after.plan.start_step == stop_after_step
+    assert_same_weights(weights, others)
+    assert without_timings(before.rows + after.rows) == without_timings(all_rows.rows)
+    assert resumed.best == undisturbed.best or resumed.best is not None and stop_after_step == 7
+    assert resumed.test_values == undisturbed.test_values
+
+
+def test_resume_after_the_last_epoch_only_tests(tmp_path: Path) -> None:
+    train(tmp_path)
+    result, reporter, _ = train(tmp_path)
+    assert result.outcome == "succeeded"
+    assert [row["kind"] for row in reporter.rows] == ["test"]
+
+
+def test_stop_during_the_test_saves_no_best_weights_as_newest(tmp_path: Path) -> None:
+    config = replace(CONFIG, lr=0.2, epochs=2)  # too high: the last epoch is not the best
+    _, _, weights = train(tmp_path, config)
+    stopped, reporter, others = train(tmp_path, config, stop_after_step=0)
+    assert stopped.outcome == "stopped"
+    assert reporter.checkpoints == []
+    assert_same_weights(weights, others)
+
+
+def test_accumulated_gradient_is_that_of_the_whole_batch(tmp_path: Path) -> None:
+    """Micro-batches of 25 in groups of 4 equal batches of 100, a short last batch and group included."""
+    plain = {"max_grad_norm": None, "weight_decay": 0.0, "epochs": 1, "optimizer": "sgd", "lr": 0.1}
+    options: dict[str, Any] = {"num_train": 230, "dropout": 0.0}
+    whole = PixelTaskWithoutNorm(batch_size=100, **options)
+    parts = PixelTaskWithoutNorm(batch_size=25, **options)
+    _, _, weights = train(tmp_path / "a", replace(CONFIG, **plain), whole)
+    _, reporter, others = train(tmp_path / "b", replace(CONFIG, **plain, grad_accum_steps=4), parts)
+    assert reporter.plan is not None
+    assert reporter.plan.total_steps == 3
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor, others[name], rtol=1e-5, atol=1e-7)
+
+
+class PixelTaskWithoutNorm(PixelTask):
+    """Batch norm sees micro-batches, so only a model without it can be equal."""
+
+    def build_model(self) -> torch.nn.Module:
+        model = super().build_model()
+        assert isinstance(model, torch.nn.Sequential)
+        model[1] = torch.nn.Identity()
+        return model
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_loss_that_is_not_finite_stops_the_run_at_its_step_and_keeps_the_weights(
+    tmp_path: Path, optimizer: str
+) -> None:
+    def poison(epoch: int, batch: int, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels * math.nan if (epoch, batch) == (1, 2) else pixels
+
+    with pytest.raises(LossNotFinite) as caught:
+        train(tmp_path, replace(CONFIG, optimizer=optimizer), PixelTask(poison=poison))
+    assert (caught.value.step, caught.value.epoch) == (7 + 3, 2)
+    assert caught.value.last_finite_loss is not None
+    newest = CheckpointStore(run_paths(tmp_path).checkpoint_dir, attempt=2).newest()
+    assert newest is not None
+    assert newest.step == 7
+    assert all(torch.isfinite(tensor).all() for tensor in load_file(newest.directory / "model.safetensors").values())
+
+
+def test_weights_that_explode_are_reported_with_the_way_out(tmp_path: Path) -> None:
+    config = replace(CONFIG, lr=1e30, optimizer="sgd", max_grad_norm=None)
+    with pytest.raises(LossNotFinite, match=r"step \d+ .*Lower lr"):
+        train(tmp_path, config, PixelTaskWithoutNorm())
+
+
+def test_best_is_the_first_of_equal_epochs_and_its_checkpoint_is_kept(tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=6, lr=1e-9, keep_last=1)  # nothing is learnt, so all epochs are equal
+    result, _, _ = train(tmp_path, config, PixelTaskWithoutNorm(dropout=0.0))
+    assert result.best is not None
+    assert result.best.epoch == 1
+    names = {checkpoint.name for checkpoint in CheckpointStore(run_paths(tmp_path).checkpoint_dir, 2).committed()}
+    assert result.best.checkpoint in names
+    assert len(names) == 2
+
+
+def test_rows_are_durable_before_the_checkpoint_that_covers_them(tmp_path: Path) -> None:
+    _, reporter, _ = train(tmp_path)
+    for index, event in enumerate(reporter.events):
+        if event == "checkpoint":
+            assert reporter.events[index - 1] == "sync"
+
+
+def test_checkpoint_every_steps_adds_none_at_the_end_of_an_epoch(tmp_path: Path) -> None:
+    _, reporter, _ = train(tmp_path, replace(CONFIG, epochs=2, checkpoint_every_steps=7))
+    assert reporter.checkpoints == ["epoch_001-step_000007", "epoch_002-step_000014"]
+    _, reporter, _ = train(tmp_path / "b", replace(CONFIG, epochs=1, checkpoint_every_steps=3))
+    assert reporter.checkpoints == [f"epoch_001-step_00000{step}" for step in (3, 6, 7)]
+
+
+def test_resume_on_other_data_is_refused_with_both_fingerprints(tmp_path: Path) -> None:
+    train(tmp_path, stop_after_step=3)
+    with pytest.raises(ResumeRefused, match="data_fingerprint was 'digits-200' and is 'digits-201' now"):
+        train(tmp_path, task=PixelTask(num_train=201))
+
+
+def test_thread_count_of_the_first_attempt_is_kept(tmp_path: Path) -> None:
+    train(tmp_path, stop_after_step=3)
+    _, reporter, _ = train(tmp_path, replace(CONFIG, num_threads=2))
+    assert reporter.plan is not None
+    assert reporter.plan.compute["num_threads"] == 1
+    assert "keeps the run's 1 threads" in reporter.notes[0]
+
+
+def test_learning_rate_rises_then_falls(tmp_path: Path) -> None:
+    _, reporter, _ = train(tmp_path, replace(CONFIG, warmup_ratio=0.3, log_interval_steps=1))
+    rates = [row["lr"] for row in reporter.rows if row["kind"] == "train"]
+    assert rates.index(max(rates)) == 5
+    assert max(rates) == pytest.approx(CONFIG.lr)
+    assert rates[:6] == sorted(rates[:6])
+    assert rates[6:] == sorted(rates[6:], reverse=True)
+
+
+def test_interval_rows_average_to_the_epoch_row(tmp_path: Path) -> None:
+    task = PixelTask(num_train=192)  # six full batches: each interval of two steps weighs the same
+    _, reporter, _ = train(tmp_path, replace(CONFIG, epochs=1), task)
+    steps = [row["train_loss"] for row in reporter.rows if row["kind"] == "train"]
+    (epoch,) = [row["train_loss"] for row in reporter.rows if row["kind"] == "epoch"]
+    assert sum(steps) / len(steps) == pytest.approx(epoch)
+
+
+def test_run_without_test_split_reports_none(tmp_path: Path) -> None:
+    task = PixelTask(has_test=False)
+    result, reporter, _ = train(tmp_path, task=task)
+    assert result.test_values == {}
+    assert "test" not in {row["kind"] for row in reporter.rows}
+    assert len(task.exported) == 1

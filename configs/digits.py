@@ -1,7 +1,7 @@
 """The demo: scikit-learn's handwritten digits, from scratch on a CPU in a few minutes.
 
-    utp data sample digits datasets/digits
-    utp train configs/digits.py
+utp data sample digits datasets/digits
+utp train configs/digits.py
 """
 
 from dataclasses import replace

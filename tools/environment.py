@@ -8,6 +8,7 @@ python3 tools/environment.py check-lock  fail where requirements.lock is not up 
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import importlib.util
 import os
@@ -56,14 +57,15 @@ def main() -> None:
 def install(what: str) -> None:
     """Bring `.venv` to what `requirements.lock` says; a second call finds nothing to do."""
     with one_at_a_time():
-        refuse_small_disk(shutil.disk_usage(ROOT).free, is_installed=any(VENV.glob("lib/*/site-packages/torch/*.py")))
+        is_installed = any(VENV.glob("lib/*/site-packages/torch/*.py"))
+        refuse_small_disk(shutil.disk_usage(ROOT).free, is_installed=is_installed)
         make_venv()
         get_uv()
-        say("installing torch, transformers and the rest: about 6 GB on disk; 1 to 15 minutes the first time")
-        repair = ("--reinstall",) if UNFINISHED.exists() else ()
+        what_to_expect = "seconds to a minute" if is_installed else "about 6 GB on disk, 1 to 15 minutes the first time"
+        say(f"installing torch, transformers and the rest: {what_to_expect}")
         UNFINISHED.touch()
-        lock = ("--constraint", LOCK.name, "--build-constraint", LOCK.name)  # both check hashes too
-        command = (UV, "pip", "install", "--python", PYTHON, *lock, *repair, *REQUIREMENTS[what])
+        lock: tuple[str, ...] = ("--constraint", LOCK.name, "--build-constraint", LOCK.name)  # both check hashes too
+        command: tuple[str | Path, ...] = (UV, "pip", "install", "--python", PYTHON, *lock, *REQUIREMENTS[what])
         run(*command, env=uv_environment())
         UNFINISHED.unlink()
         for stamp in STAMPS[what]:
@@ -81,13 +83,36 @@ def refuse_small_disk(free_bytes: int, *, is_installed: bool) -> None:
 
 
 def make_venv() -> None:
-    """Make `.venv`, or anew where its Python no longer runs."""
+    """Make `.venv`, or anew where its Python no longer runs or an install that was cut off left packages half there."""
     works = PYTHON.exists() and subprocess.run([PYTHON, "-c", ""], check=False, capture_output=True).returncode == 0
-    if works:
+    if works and not (UNFINISHED.exists() and has_torn_package()):
         return
     say(f"making .venv with Python {'.'.join(map(str, sys.version_info[:3]))}")
     # Debian has ensurepip in a package of its own (python3-venv); without pip a venv can be made nevertheless.
     run(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
+
+
+def has_torn_package() -> bool:
+    """Whether a file that an installed package lists is missing or cut short; uv itself would take it for installed."""
+    for package in VENV.glob("lib/python*/site-packages/*.dist-info"):
+        record = package / "RECORD"
+        if not record.exists() or any(
+            is_torn(package.parent, row) for row in csv.reader(record.read_text().splitlines())
+        ):
+            say(f"{package.stem} is torn, from an install that was cut off")
+            return True
+    return False
+
+
+def is_torn(site_packages: Path, row: list[str]) -> bool:
+    """Whether a row of RECORD (path, hash, size in bytes) does not fit the file that it names."""
+    if len(row) != 3:
+        return True
+    path, _, size = row
+    try:
+        return bool(size) and (site_packages / path).stat().st_size != int(size)
+    except OSError:
+        return True
 
 
 def get_uv() -> None:

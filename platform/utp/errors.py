@@ -139,7 +139,11 @@ class LossNotFinite(UtpError):
         self.last_finite_loss = last_finite_loss
 
     def __str__(self) -> str:
-        last = "there was no finite one before it" if self.last_finite_loss is None else f"the last finite one was {self.last_finite_loss:.6g}"
+        last = (
+            "there was no finite one before it"
+            if self.last_finite_loss is None
+            else f"the last finite one was {self.last_finite_loss:.6g}"
+        )
         return (
             f"loss or gradient is not finite at step {self.step} (epoch {self.epoch}); {last}. "
             "Lower lr, raise warmup_ratio, set max_grad_norm, or autocast_dtype='float32'"

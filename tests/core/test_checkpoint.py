@@ -16,7 +16,10 @@ from utp.errors import AttemptSuperseded, CheckpointUnreadable
 
 
 def writers(content: bytes) -> dict[str, Callable[[Path], None]]:
-    return {"model.safetensors": lambda path: _write(path, content), "optimizer.safetensors": lambda path: _write(path, b"o")}
+    return {
+        "model.safetensors": lambda path: _write(path, content),
+        "optimizer.safetensors": lambda path: _write(path, b"o"),
+    }
 
 
 def _write(path: Path, content: bytes) -> None:

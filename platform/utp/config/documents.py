@@ -27,7 +27,8 @@ def read_document(path: Path) -> Any:
         raise ConfigError((problem,), str(path)) from error
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError((f"{error.problem or error.context}; correct the YAML",), f"{path}{line}") from error
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError((f"{problem}; correct the YAML",), f"{path}{line}") from error
     except json.JSONDecodeError as error:
         raise ConfigError((f"{error.msg}; correct the JSON",), f"{path}:{error.lineno}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -8,25 +8,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 
 def describe_problems(error: ValidationError, config_class: type[Any], prefix: str = "") -> tuple[str, ...]:
     """One sentence per wrong field of `config_class`, in the order of the error."""
     properties: dict[str, Any] = TypeAdapter(config_class).json_schema().get("properties", {})
-    sentences: dict[str, str] = {}
+    problems: dict[str, ErrorDetails] = {}
     for problem in error.errors(include_url=False, include_context=False):
-        location = problem["loc"]
-        name = str(location[0]) if location else ""
-        if problem["type"] in ("unexpected_keyword_argument", "missing") or name not in properties:
-            sentences[name] = prefix + _shape_problem(name, problem["type"], problem["msg"], config_class, properties)
-        elif name in sentences:  # one sentence a field: a union reports each of its members
-            continue
-        else:
-            message = _lower_first(problem["msg"].removeprefix("Value error, ").replace("Input should", "should"))
-            part = "".join(f"[{item!r}]" for item in location[1:] if _is_element(item))
-            value = _repr_short(problem["input"])
-            sentences[name] = f"{prefix}{name}{part}: {message}, got {value}; {_way_out(name, properties[name])}"
-    return tuple(sentences.values())
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        # A union reports each of its members: the one that got furthest into the value is the one that was meant.
+        if name not in problems or len(problem["loc"]) > len(problems[name]["loc"]):
+            problems[name] = problem
+    return tuple(prefix + _describe(name, problem, config_class, properties) for name, problem in problems.items())
 
 
 def unknown_field(name: str, config_class: type[Any]) -> str:
@@ -42,28 +36,31 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def _shape_problem(name: str, kind: str, message: str, config_class: type[Any], properties: dict[str, Any]) -> str:
-    if kind == "missing":
+def _describe(name: str, problem: ErrorDetails, config_class: type[Any], properties: dict[str, Any]) -> str:
+    if problem["type"] == "missing":
         return f"{name}: is missing; {_way_out(name, properties.get(name, {}))}"
-    if kind == "unexpected_keyword_argument":
+    if problem["type"] == "unexpected_keyword_argument":
         return unknown_field(name, config_class)
     if name.isdecimal():  # pydantic counts positional arguments
         return f"{config_class.__name__}: takes no positional values; write FIELD=VALUE"
-    return f"{name}: {message}" if name else message
+    message = _lower_first(problem["msg"].removeprefix("Value error, ").replace("Input should", "should"))
+    if name not in properties:
+        return f"{name}: {message}" if name else message
+    part = _part_of_value(problem["loc"], properties[name])
+    return f"{name}{part}: {message}, got {_repr_short(problem['input'])}; {_way_out(name, properties[name])}"
+
+
+def _part_of_value(location: tuple[int | str, ...], schema: dict[str, Any]) -> str:
+    """Indices and keys into the value, as `[2]['cat']`; pydantic puts the member of a union before them."""
+    members = [member for member in schema.get("anyOf", ()) if member.get("type") != "null"]
+    inside = location[2:] if len(members) > 1 else location[1:]
+    return "".join(f"[{item!r}]" for item in inside if item != "[key]")
 
 
 def _way_out(name: str, schema: dict[str, Any]) -> str:
     help_text = str(schema.get("description", "")).split("\n\n")[0].rstrip(".")
     default = f" (default {schema['default']!r})" if "default" in schema else ""
     return f"{name} is: {_lower_first(help_text)}{default}" if help_text else f"correct {name}{default}"
-
-
-def _is_element(item: Any) -> bool:
-    """Whether a part of pydantic's location is an index or key of the value, not the name of a type it tried."""
-    return isinstance(item, int) or (isinstance(item, str) and item.isidentifier() and item not in _TYPE_NAMES)
-
-
-_TYPE_NAMES = frozenset({"int", "str", "float", "bool", "tuple", "dict", "list", "none"})
 
 
 def _lower_first(text: str) -> str:

@@ -38,20 +38,21 @@ def running(path: Path) -> Iterator[Makers]:
     """
     module = ModuleType(f"_utp_config_{uuid4().hex}")
     module.__file__ = str(path.resolve())
-    with _importable_neighbours(path.resolve().parent) as neighbours, _blaming(path):
-        sys.modules[module.__name__] = module  # dataclasses look their module up there
-        try:
+    sys.modules[module.__name__] = module  # dataclasses look their module up there
+    try:
+        with _importable_neighbours(path.resolve().parent) as neighbours, _blaming(path):
             # By compile, not by an import: that would leave a .pyc beside the file, and might run a stale one.
             exec(compile(path.read_bytes(), module.__file__, "exec", dont_inherit=True), vars(module))  # noqa: S102
             yield _find_makers(module, neighbours(), path)
-        finally:
-            del sys.modules[module.__name__]
+    finally:
+        del sys.modules[module.__name__]
 
 
 @contextmanager
 def _importable_neighbours(folder: Path) -> Iterator[Callable[[], list[ModuleType]]]:
     """Put `folder` first on `sys.path` for a while; gives a function that lists what was imported from it."""
     before = set(sys.modules)
+    is_on_path = any(Path(entry).resolve() == folder for entry in sys.path)
     writes_bytecode = sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
@@ -68,7 +69,8 @@ def _importable_neighbours(folder: Path) -> Iterator[Callable[[], list[ModuleTyp
         sys.dont_write_bytecode = writes_bytecode
         with suppress(ValueError):
             sys.path.remove(str(folder))
-        for name in imported():
+        # What can be imported without us belongs to the process: run twice, a plug-in would register its parts twice.
+        for name in () if is_on_path else imported():
             del sys.modules[name]
 
 
@@ -84,8 +86,9 @@ def _blaming(path: Path) -> Iterator[None]:
     try:
         yield
     except SyntaxError as error:
-        shown = path if error.filename == str(path.resolve()) else error.filename
-        raise ConfigError((f"{error.msg}; correct the Python",), f"{shown}:{error.lineno}") from error
+        shown = path if error.filename in (None, str(path.resolve())) else error.filename
+        place = f"{shown}:{error.lineno}" if error.lineno else str(shown)
+        raise ConfigError((f"{error.msg}; correct the Python",), place) from error
     except ConfigError as error:
         raise ConfigError(error.problems, error.source or _where(error, path)) from error
     except UtpError as error:
@@ -131,6 +134,7 @@ def _makes_config(function: FunctionType) -> bool:
     """Whether it is annotated `-> TrainConfig`, also as text, and needs no argument."""
     returns: Any = function.__annotations__.get("return")
     if isinstance(returns, str):
+        returns = returns.strip("'\"")  # text in text, where annotations are text anyway
         returns = function.__globals__.get(returns, TrainConfig if returns.endswith(".TrainConfig") else None)
     needed = [
         parameter

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, Strict, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, Strict, StringConstraints, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(
@@ -21,7 +21,9 @@ STRICT = ConfigDict(
 """A misspelt field, a string for a number, NaN and infinity are refused, in Python files too."""
 
 PositiveInt = Annotated[int, Field(ge=1)]
-Options = dict[str, Any]
+Key = Annotated[str, StringConstraints(strip_whitespace=False)]
+"""Name of a class or an option, kept to the letter: a class folder may begin or end with a space."""
+Options = dict[Key, Any]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -48,14 +50,14 @@ class TrainConfig:
     """Keep data loader processes between epochs; none means yes where there are any. Needs `num_workers` above 0."""
 
     max_datapoints_per_class: (
-        PositiveInt | Annotated[tuple[PositiveInt, ...], Strict(False)] | dict[str, PositiveInt] | None
+        PositiveInt | Annotated[tuple[PositiveInt, ...], Strict(False)] | dict[Key, PositiveInt] | None
     ) = None
     """Most images of each class in train and val: one number, one per class in order, or by name; never of test."""
 
     data_seed: Annotated[int, Field(ge=0)] = 0
     """Decides which images a cap keeps, apart from `seed`, so that runs with other seeds see the same images."""
 
-    label_map: dict[str, Annotated[int, Field(ge=0)]] | None = None
+    label_map: dict[Key, Annotated[int, Field(ge=0)]] | None = None
     """Class name to index, kept with the model; none means the sorted class folders of train."""
 
     image_size: Annotated[int, Field(ge=8)] | None = None

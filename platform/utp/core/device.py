@@ -75,14 +75,16 @@ def resolve_compute(config: TrainConfig, saved: Mapping[str, Any] | None = None)
 def _resolve_device(config: TrainConfig) -> torch.device:
     has_cuda = torch.cuda.is_available()
     if config.device == "cuda" and not has_cuda:
-        raise ConfigError(("device: 'cuda' is asked for, but torch sees no GPU; use 'auto' or 'cpu', or see `utp doctor`",))
+        raise ConfigError(
+            ("device: 'cuda' is asked for, but torch sees no GPU; use 'auto' or 'cpu', or see `utp doctor`",)
+        )
     return torch.device("cuda" if has_cuda and config.device != "cpu" else "cpu")
 
 
 def gains_from_bfloat16(device: torch.device) -> bool:
     """Whether the device computes bfloat16 in hardware (AMX or AVX512-BF16 on a CPU, Ampere and later on a GPU)."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())  # no public twin; a CPU with AMX has AVX512-BF16 too
 
 

@@ -124,7 +124,7 @@ class _Run:
                 result = self.task.step(state.model, batch, self.compute)
             assert result.num_samples == size, "the task's batch_sizes announce what its batches hold"
             loss = result.sums["loss"] / sum(sizes)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             total_loss += loss.detach()
             state.meters.add(result.sums, size)
             batches.num_samples += size

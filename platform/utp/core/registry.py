@@ -52,9 +52,7 @@ class Registry:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
 
-    def register(
-        self, name: str, target: str, *, doc: str, options: type[Any] | None = None, **traits: Any
-    ) -> None:
+    def register(self, name: str, target: str, *, doc: str, options: type[Any] | None = None, **traits: Any) -> None:
         """Declare a part. Raises `ValueError` for a name that is taken."""
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered already, as {self._entries[name].target}")

@@ -1,4 +1,4 @@
-"""`utp`, the command line. A command's code is imported when it runs, so that help needs neither torch nor pydantic."""
+"""`utp`, the command line. A command's code is imported when it runs, so that help imports no large library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from utp.entrypoints.console import print_error
 from utp.errors import FailureKind, UtpError
 
 
@@ -38,8 +37,12 @@ class LazyCommand:
 
 
 COMMANDS = (
-    LazyCommand("train", "utp.entrypoints.train_commands:train", "Train the runs that a config file declares."),
-    LazyCommand("resume", "utp.entrypoints.train_commands:resume", "Go on with a run from its last checkpoint."),
+    LazyCommand(
+        "train",
+        "utp.entrypoints.train_commands:train",
+        "Train the runs that a config file declares, one after the other.",
+    ),
+    LazyCommand("resume", "utp.entrypoints.train_commands:resume", "Go on with a run from its newest checkpoint."),
     LazyCommand("data", "utp.entrypoints.data_commands:app", "Look at, check and make datasets."),
     LazyCommand("doctor", "utp.entrypoints.doctor:doctor", "Say what is wrong with this machine and what to do."),
 )
@@ -117,6 +120,8 @@ def utp(
 
 def report_failure(error: Exception, *, debug: bool) -> int:
     """Write what went wrong to stderr and return the exit code."""
+    from utp.entrypoints.console import print_error  # noqa: PLC0415  # Rich, which --help does without
+
     if isinstance(error, UtpError):
         if debug or _is_debug_set():
             traceback.print_exception(error)
@@ -134,7 +139,7 @@ def report_failure(error: Exception, *, debug: bool) -> int:
 
 
 def _is_debug_set() -> bool:
-    from utp.settings import get_settings  # noqa: PLC0415  # pydantic-settings would double the time of --help
+    from utp.settings import get_settings  # noqa: PLC0415  # pydantic, which --help does without
 
     return get_settings().debug
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -59,11 +60,12 @@ class RunOutcome:
 
 def start_run(config: TrainConfig, settings: Settings, display: RunDisplay) -> RunOutcome:
     """Check everything, reserve a name, train. What is refused before the first step leaves nothing behind."""
-    task = _build_task(config, settings, display)
+    notes = EarlyNotes(display)
+    task = _build_task(config, settings, display, notes)
     try:
         paths = reserve_run(config, settings)
         write_json_durably(paths.config, dump_config(config))
-        return _run_attempt(config, task, paths, display)
+        return _run_attempt(config, task, paths, display, notes)
     finally:
         task.close()
 
@@ -89,27 +91,56 @@ def resume_run(
     changes = compare_configs(saved, config)
     if changes.unsafe:
         raise ResumeRefused(paths.name, f"{changes.describe_unsafe()}; start a new run for that")
-    task = _build_task(config, settings, display)
+    notes = EarlyNotes(display)
+    task = _build_task(config, settings, display, notes)
     try:
         assemble_run(paths)
         for sentence in changes.describe_safe():
-            display.show_note(sentence)
+            notes.add(sentence)
         write_json_durably(paths.config, dump_config(config))
-        return _run_attempt(config, task, paths, display)
+        return _run_attempt(config, task, paths, display, notes)
     finally:
         task.close()
 
 
-def _build_task(config: TrainConfig, settings: Settings, display: RunDisplay) -> Task:
+class EarlyNotes(logging.Handler):
+    """Shows what utp's modules log, such as a repaired model, and keeps it for the log of the attempt that follows."""
+
+    def __init__(self, display: RunDisplay) -> None:
+        super().__init__(logging.INFO)
+        self._display = display
+        self.sentences: list[str] = []
+
+    def add(self, sentence: str) -> None:
+        """Show and keep a sentence."""
+        self._display.show_note(sentence)
+        self.sentences.append(sentence)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a log record."""
+        self.add(record.getMessage())
+
+
+def _build_task(config: TrainConfig, settings: Settings, display: RunDisplay, notes: EarlyNotes) -> Task:
     load_plugins(config)
     check_config(config)
-    task: Task = TASKS.get(config.task).load()(config, settings, display.show_scan)
+    logger = logging.getLogger("utp")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(notes)
+    try:
+        task: Task = TASKS.get(config.task).load()(config, settings, display.show_scan)
+    finally:
+        logger.removeHandler(notes)
     return task
 
 
-def _run_attempt(config: TrainConfig, task: Task, paths: RunPaths, display: RunDisplay) -> RunOutcome:
+def _run_attempt(
+    config: TrainConfig, task: Task, paths: RunPaths, display: RunDisplay, notes: EarlyNotes
+) -> RunOutcome:
     with AttemptJournal(paths) as journal, StopSignal(display.show_stopping) as stop:
         display.show_run(paths, journal.number)
+        for sentence in notes.sentences:
+            journal.append_log(sentence)
         environment = {**describe_environment(Path.cwd()), "data": task.identity, "seed": config.seed}
         write_json_durably(paths.environment, environment)
         reporter = LocalReporter(journal, display, stop.is_set)

@@ -109,7 +109,9 @@ class ConsoleDisplay:
 
     def show_stopping(self) -> None:
         """Say what the first Ctrl-C does. Runs in a signal handler, so it takes no lock of the live display."""
-        self._console.file.write("\nStopping: saving a checkpoint first. Press Ctrl-C again to stop at once, unsaved.\n")
+        self._console.file.write(
+            "\nStopping: saving a checkpoint first. Press Ctrl-C again to stop at once, unsaved.\n"
+        )
 
     def _describe_epoch(self, epoch: int) -> str:
         return f"epoch {min(epoch, self._epochs)}/{self._epochs}"

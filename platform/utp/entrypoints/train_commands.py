@@ -33,7 +33,9 @@ def train(
     overrides: Overrides = [],  # noqa: B006 - typer wants the default itself
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the newest unfinished run of each config; start one if there is none."),
+        typer.Option(
+            "--resume", help="Go on with the newest unfinished run of each config; start one if there is none."
+        ),
     ] = False,
 ) -> None:
     """Train the runs that a config file declares, one after the other."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import struct
 import zlib
@@ -165,7 +164,9 @@ def test_flipped_bytes_give_a_picture_or_corrupt_image_and_nothing_else(tmp_path
 def png_header(width: int, height: int) -> bytes:
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     idat = b"IDAT" + zlib.compress(b"\0")
-    chunks = [struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (body, idat, b"IEND")]
+    chunks = [
+        struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (body, idat, b"IEND")
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
@@ -187,11 +188,11 @@ def test_missing_file_says_that_the_dataset_changed(tmp_path: Path) -> None:
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     picture().save(tmp_path / "a.gif", save_all=True, append_images=[picture()])
     (tmp_path / "b.tiff").write_bytes(b"II*\0")
-    before = len(os.listdir("/proc/self/fd"))
+    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
     for _ in range(5):
         decode_image(tmp_path / "a.gif")
         reason(tmp_path / "b.tiff")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
 
 
 def test_corrupt_image_reads_as_a_sentence_with_a_way_out(tmp_path: Path) -> None:

@@ -57,12 +57,18 @@ def test_class_missing_in_val_does_not_shift_the_others(root: Path) -> None:
 def test_label_map_decides_the_indices(root: Path) -> None:
     manifest = scan_dataset(root, label_map={"dog": 0, "cat": 1})
     assert manifest.classes == ("dog", "cat")
-    assert {sample.path: sample.class_index for sample in manifest.splits["val"]} == {"val/cat/9.png": 1, "val/dog/9.png": 0}
+    assert {sample.path: sample.class_index for sample in manifest.splits["val"]} == {
+        "val/cat/9.png": 1,
+        "val/dog/9.png": 0,
+    }
 
 
 @pytest.mark.parametrize(
     ("label_map", "sentence"),
-    [({"cat": 0}, "does not name 'dog' of train"), ({"cat": 0, "dog": 1, "cow": 2}, "names 'cow', which train does not")],
+    [
+        ({"cat": 0}, "does not name 'dog' of train"),
+        ({"cat": 0, "dog": 1, "cow": 2}, "names 'cow', which train does not"),
+    ],
 )
 def test_label_map_must_name_exactly_the_classes(root: Path, label_map: dict[str, int], sentence: str) -> None:
     assert sentence in refusal(root, label_map=label_map)

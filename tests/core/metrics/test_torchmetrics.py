@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 
 import numpy as np
@@ -49,11 +50,9 @@ def test_suite_equals_torchmetrics_where_all_classes_are_present(peers: ModuleTy
 
 def specificity(scores: ClassificationScores) -> float | None:
     """A metric of torchmetrics as a metric of a user's own."""
-    from torchmetrics.functional.classification import multiclass_specificity
-
-    return float(
-        multiclass_specificity(torch.from_numpy(scores.logits), torch.from_numpy(scores.labels), scores.num_classes)
-    )
+    peers = importlib.import_module("torchmetrics.classification")
+    metric = peers.MulticlassSpecificity(scores.num_classes)
+    return float(metric(torch.from_numpy(scores.logits), torch.from_numpy(scores.labels)))
 
 
 @pytest.mark.usefixtures("peers")

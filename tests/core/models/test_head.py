@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.core.models.families import FAMILIES, SIZE
 from torch import nn
 from transformers import PreTrainedModel
 
-from tests.core.models.conftest import FAMILIES, SIZE
 from utp.core.models.build import build_classifier
 from utp.core.models.head import freeze_backbone, head_parameters, set_training_mode
 from utp.core.models.source import ModelSource

@@ -65,8 +65,8 @@ def test_path_out_of_models_dir_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "flavour",
-    ["../../x", "a/b/c", "a/../b", ".hidden", "-x", "own er/x", "owner/", "owner/x\n", "https://h/x", "ï/x", "x" * 300 + "/",
-     "a\0b"],
+    ["../../x", "a/b/c", "a/../b", ".hidden", "-x", "own er/x", "owner/", "owner/x\n", "https://h/x", "ï/x",
+     "x" * 300 + "/", "a\0b"],
 )  # fmt: skip
 def test_what_is_neither_path_nor_hub_id_is_refused(flavour: str) -> None:
     with pytest.raises(ModelError):

@@ -19,7 +19,7 @@ MAX_PIXELS = 178_956_970
 """Pixels of the largest picture that is decoded, 512 MiB as RGB: the size at which Pillow itself refuses."""
 
 # Other decoders of Pillow are never asked: some start programs (EPS) and none of them holds photographs.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
 # Pillow's own check warns at half of MAX_PIXELS and counts at twice; ours is exact and comes before decoding.
 Image.MAX_IMAGE_PIXELS = None
@@ -41,8 +41,34 @@ _TURNS = {
 }
 """EXIF orientation to the turn that undoes it (EXIF 2.32, tag 0x0112)."""
 
-# `warnings.catch_warnings` swaps state of the whole process, so threads take turns at the (short) parsing of headers.
-_parsing = threading.Lock()
+
+class _QuietPillow:
+    """Ignores Pillow's warnings while any thread is inside: what is wrong with a file is raised or does not matter.
+
+    `warnings.catch_warnings` alone swaps state of the whole process, and threads that overlap leave it swapped.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_inside = 0
+        self._saved: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._num_inside == 0:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._num_inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._num_inside -= 1
+            if self._num_inside == 0 and self._saved is not None:
+                self._saved.__exit__(None, None, None)
+
+
+_quiet_pillow = _QuietPillow()
 
 
 def decode_image(path: Path) -> torch.Tensor:
@@ -55,16 +81,17 @@ def decode_image(path: Path) -> torch.Tensor:
         CorruptImage: the file is empty, truncated, no image, or promises more than `MAX_PIXELS`.
         DatasetError: the file is gone.
     """
-    image = open_image(path)
+    image = _open(path)
     try:
-        pixels = np.array(_to_rgb(_upright(image)))
+        with _quiet_pillow:
+            pixels = np.array(_to_rgb(_upright(image)))
     except _FAULTS as error:
         raise CorruptImage(str(path), _reason(error)) from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def open_image(path: Path) -> Image.Image:
-    """Read the file and parse its header only; raises as `decode_image` does. No descriptor stays open."""
+def _open(path: Path) -> Image.Image:
+    """Read the file and parse its header; no descriptor stays open."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -75,8 +102,7 @@ def open_image(path: Path) -> Image.Image:
     if not content:
         raise CorruptImage(str(path), "the file is empty")
     try:
-        with _parsing, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet_pillow:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise CorruptImage(str(path), f"it is no image in any of the formats {', '.join(FORMATS)}") from error
@@ -89,13 +115,11 @@ def open_image(path: Path) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    image.load()  # outside the lock: this is the long part; TIFF applies its own orientation here
-    with _parsing, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        except _FAULTS:  # broken metadata beside sound pixels
-            orientation = 1
+    image.load()  # first: TIFF applies its own orientation here
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _FAULTS:  # broken metadata beside sound pixels
+        orientation = 1
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
     return image if turn is None else image.transpose(turn)
 

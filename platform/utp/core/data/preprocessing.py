@@ -70,6 +70,9 @@ def _fix_output_size(processor: Any, image_size: int | None) -> None:
     """Set the processor's own sizes so that every picture leaves it with one size: the saved processor then agrees."""
     if not _flag(processor, "do_resize"):
         _fix_size_without_resize(processor, image_size)
+    elif set(dict(processor.size)) not in ({"shortest_edge"}, {"height", "width"}):
+        size = dict(processor.size)
+        raise ValueError(f"its size {size} is not supported; shortest_edge, or height and width, are")
     elif _flag(processor, "do_center_crop"):
         _scale_crop(processor, image_size)
     elif processor.size.shortest_edge:
@@ -131,10 +134,6 @@ def _resize_and_crop(processor: Any) -> tuple[int | tuple[int, int] | None, tupl
     if not _flag(processor, "do_resize"):
         return None, crop
     size = processor.size
-    if set(dict(size)) not in ({"shortest_edge"}, {"height", "width"}):
-        raise ValueError(
-            f"its size {dict(size)} gives pictures of many shapes; only shortest_edge or height and width do"
-        )
     if not size.shortest_edge:
         return (size.height, size.width), crop
     return _shortest_edge_dialect(processor, crop)
@@ -159,7 +158,7 @@ def _shortest_edge_dialect(
 def _mean_and_std(processor: Any) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Fold EfficientNet's extra steps into one mean and one standard deviation."""
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    if _flag(processor, "do_normalize"):
+    if _flag(processor, "do_normalize") and _dialect(processor) != "MobileViT":  # which ignores it
         mean, std = _channels(processor, "image_mean"), _channels(processor, "image_std")
     if _flag(processor, "rescale_offset") and _flag(processor, "do_rescale"):  # x * rescale - 1
         mean = (mean[0] + 1, mean[1] + 1, mean[2] + 1)
@@ -203,6 +202,6 @@ def _verify(preprocessing: Preprocessing, processor: Any, name: str) -> None:
         if ours.shape != theirs.shape or (ours - theirs).abs().max() > 1.01 * one_level:
             problem = (
                 f"its image processor {type(processor).__name__} does more than resize, crop and normalise, "
-                f"which can't be reproduced in training; take a model with a plain processor"
+                "which can't be reproduced in training; take a model with a plain processor"
             )
             raise ModelError(name, problem)

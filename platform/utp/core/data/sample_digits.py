@@ -10,6 +10,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def _write_whole(directory: Path, files: dict[str, bytes]) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+@cache
 def _digit_files() -> dict[str, bytes]:
     """Return path to PNG, for all digits."""
     digits = load_digits()

@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from utp.core.metrics.ranking import Wins, area_under_roc
+from utp.core.metrics.ranking import Wins, area_under_roc, bounds
 from utp.core.metrics.scores import ClassificationScores, DoubleArray, FloatArray, IntArray
 
 MAX_POINTS = 1000
@@ -41,8 +41,8 @@ def roc_micro(scores: ClassificationScores, max_points: int = MAX_POINTS) -> Roc
 
 def _wins_over_all_classes(scores: ClassificationScores, positives: FloatArray) -> Wins:
     """Count the negatives of all classes below and level with each positive, block by block."""
-    below = -positives.searchsorted(positives, "left")  # the positives themselves are in the blocks too
-    up_to = -positives.searchsorted(positives, "right")
+    peers_below, peers_up_to = bounds(positives, positives)
+    below, up_to = -peers_below, -peers_up_to  # the blocks hold the positives too
     lock = Lock()
 
     def count(classes: slice) -> None:
@@ -54,7 +54,7 @@ def _wins_over_all_classes(scores: ClassificationScores, positives: FloatArray) 
             np.add(up_to, right, out=up_to)
 
     scores.map_class_blocks(count)
-    return Wins(below, up_to - below)
+    return Wins(below, up_to - below, peers_below)
 
 
 def _corners(positives: FloatArray, wins: Wins, num_negatives: int, max_points: int) -> tuple[IntArray, IntArray]:

@@ -142,14 +142,14 @@ def _missing_package(error: ImportError) -> str:
 
 @contextmanager
 def _quiet_loading() -> Iterator[None]:
-    """Hold back the progress bar and the table of missing weights, both said better by the caller."""
+    """Hold back the progress bar and the table of missing weights, which `build_classifier` judges itself."""
     report = logging.getLogger("transformers.modeling_utils")
-    level, had_bar = report.level, transformers_logging.is_progress_bar_enabled()
-    report.setLevel(logging.ERROR)
+    was_disabled, had_bar = report.disabled, transformers_logging.is_progress_bar_enabled()
+    report.disabled = True  # a higher level would do worse: from WARNING on, loading lists layers that are not sharded
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        report.setLevel(level)
+        report.disabled = was_disabled
         if had_bar:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import nn
+from transformers import PreTrainedModel
 
 from utp.config.paths import dataset_root
 from utp.config.train import TrainConfig
@@ -19,18 +22,22 @@ from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.device import Compute
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
 from utp.core.losses.entries import LOSSES
-from utp.core.metrics.classification import compute_metrics
+from utp.core.metrics.calibration import calibration
+from utp.core.metrics.classification import compute_metrics, confusion_matrix, per_class_table
 from utp.core.metrics.collector import ScoreCollector
-from utp.core.metrics.entries import reported_topk
+from utp.core.metrics.curves import roc_micro
+from utp.core.metrics.entries import check_monitor_metric
 from utp.core.metrics.scores import ClassificationScores
-from utp.core.models.build import build_classifier, set_training_mode
+from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
+from utp.core.models.head import set_training_mode
 from utp.core.models.source import ModelSource, resolve_source
 from utp.core.task import Evaluation, StepSums, StopPoll, StopRequested
-from utp.errors import ConfigError
 from utp.settings import Settings
 
 OnScan = Callable[[int, int], None]
+
+log = logging.getLogger(__name__)
 
 
 class ImageClassification:
@@ -53,7 +60,6 @@ class ImageClassification:
         self.preprocessing = preprocessing
         self.source = source
         self._model = model
-        self._topk = reported_topk(config.eval_topk, len(manifest.classes))
         loss = LOSSES.get(config.loss)
         loss_options = loss.check_options(config.loss_options, "loss_options")
         self._train_loss = loss.load()(loss_options, is_training=True)
@@ -104,15 +110,16 @@ class ImageClassification:
                 logits, labels = self._forward(model, batch, compute)
                 losses = self._eval_loss(logits, labels)
             collector.add(logits.float().cpu(), batch.labels, losses.cpu(), batch.indices)
-        scores = collector.scores()
+        scores = collector.collect()
         return Evaluation(
-            values=compute_metrics(scores, self._topk, prefix=f"{split}_"),
+            values=compute_metrics(scores, self.config.eval_topk, prefix=f"{split}_"),
             tables=self._tables(scores),
             figures=self._figures(scores, split),
         )
 
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
         """Write a folder that `from_pretrained` and `pipeline` load, with a model card that states `facts`."""
+        assert isinstance(model, PreTrainedModel), "build_model gave one"
         card = _model_card(self.config, self.manifest, facts)
         export_pretrained(model, self.preprocessing.save_processor, directory, card=card)
 
@@ -128,16 +135,17 @@ class ImageClassification:
         return model(pixel_values=self.preprocessing.normalise(images)).logits, labels
 
     def _tables(self, scores: ClassificationScores) -> dict[str, Any]:
-        matrix = {"classes": list(self.manifest.classes), "counts": scores.confusion_matrix.tolist()}
-        return {"confusion_matrix": matrix, "per_class": scores.per_class_table(self.manifest.classes)}
+        classes = self.manifest.classes
+        matrix = {"classes": list(classes), "counts": confusion_matrix(scores).tolist()}
+        return {"confusion_matrix": matrix, "per_class": [asdict(row) for row in per_class_table(scores, classes)]}
 
-    def _figures(self, scores: ClassificationScores, split: str) -> dict[str, Any]:
+    def _figures(self, scores: ClassificationScores, split: str) -> dict[str, Callable[[], Figure]]:
         classes = self.manifest.classes
         title = f"{self.config.model_flavour.rstrip('/').rpartition('/')[2]} on {split}"
         return {
-            "confusion_matrix": partial(confusion_matrix_figure, scores.confusion_matrix, classes, title=title),
-            "roc_micro": lambda: roc_micro_figure(scores.roc_micro(), title=title),
-            "reliability": lambda: reliability_figure(scores.calibration(), title=title),
+            "confusion_matrix": lambda: confusion_matrix_figure(confusion_matrix(scores), classes, title=title),
+            "roc_micro": lambda: roc_micro_figure(roc_micro(scores), title=title),
+            "reliability": lambda: reliability_figure(calibration(scores), title=title),
         }
 
     def _open_train(self) -> TrainBatches:
@@ -176,7 +184,9 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     root = dataset_root(config.root, settings)
     cache_dir = settings.cache_dir / "manifests"
     manifest = scan_dataset(root, label_map=config.label_map, cache_dir=cache_dir, on_progress=on_scan)
-    _refuse_unreported_monitor(config, len(manifest.classes))
+    for warning in manifest.warnings:
+        log.warning("dataset %s: %s", root, warning)
+    check_monitor_metric(config.monitor_metric, config.eval_topk, len(manifest.classes))
     model = build_classifier(
         source,
         manifest.classes,
@@ -193,13 +203,6 @@ def _capped(config: TrainConfig, manifest: Manifest, split: str) -> tuple[Sample
     if split == "test" or config.max_datapoints_per_class is None:
         return samples
     return cap_samples(samples, manifest.classes, config.max_datapoints_per_class, config.data_seed)
-
-
-def _refuse_unreported_monitor(config: TrainConfig, num_classes: int) -> None:
-    top = config.monitor_metric.partition("@")[2]
-    if top.isdecimal() and int(top) > num_classes:
-        problem = f"monitor_metric: {config.monitor_metric!r} is not reported, since there are {num_classes} classes"
-        raise ConfigError((f"{problem}; use val_acc@1",))
 
 
 def _loader_options(config: TrainConfig) -> dict[str, Any]:

@@ -1,0 +1,242 @@
+"""Loading: the same bits with any number of processes and from any batch on; failures arrive as what they are."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+
+from utp.core.augmentations.entries import StandardOptions
+from utp.core.augmentations.standard import build
+from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches
+from utp.core.data.manifest import Manifest, scan_dataset
+from utp.core.data.transforms import Preprocessing
+from utp.errors import CorruptImage, DataLoaderWorkerDied, DatasetError
+
+PREPROCESSING = Preprocessing(resize=18, crop=(16, 16), mean=(0.5,) * 3, std=(0.5,) * 3)
+AUGMENT = build(PREPROCESSING, StandardOptions())
+NUM_TRAIN = 22
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """22 train and 6 val pictures of noise, two classes."""
+    root = tmp_path_factory.mktemp("noise")
+    noise = np.random.default_rng(0)
+    for split, count in (("train", NUM_TRAIN // 2), ("val", 3)):
+        for name in ("a", "b"):
+            (root / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = noise.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / split / name / f"{number:02d}.png")
+    return scan_dataset(root)
+
+
+def train_batches(manifest: Manifest, **options: Any) -> TrainBatches:
+    settings = {"batch_size": 4, "seed": 5} | options
+    transform = settings.pop("transform", AUGMENT)
+    return TrainBatches(manifest.splits["train"], manifest.root, transform, **settings)
+
+
+def assert_equal(first: list[ImageBatch], second: list[ImageBatch]) -> None:
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(scope="module")
+def reference(manifest: Manifest) -> list[ImageBatch]:
+    """Epoch 3, loaded in this process."""
+    return list(train_batches(manifest).epoch(3))
+
+
+def test_epoch_holds_every_sample_once_with_its_label(manifest: Manifest, reference: list[ImageBatch]) -> None:
+    indices = torch.cat([batch.indices for batch in reference])
+    assert sorted(indices.tolist()) == list(range(NUM_TRAIN))
+    assert indices.tolist() != sorted(indices.tolist())
+    for batch in reference:
+        assert batch.images.dtype == torch.uint8
+        assert batch.images.shape[1:] == (3, 16, 16)
+        assert batch.labels.dtype == batch.indices.dtype == torch.int64
+        labels = [manifest.splits["train"][index].class_index for index in batch.indices.tolist()]
+        assert batch.labels.tolist() == labels
+
+
+def test_epochs_and_seeds_differ(manifest: Manifest, reference: list[ImageBatch]) -> None:
+    other_epoch = list(train_batches(manifest).epoch(4))
+    other_seed = list(train_batches(manifest, seed=6).epoch(3))
+    for other in (other_epoch, other_seed):
+        assert not torch.equal(other[0].indices, reference[0].indices)
+        pixels = {int(i): image for batch in other for i, image in zip(batch.indices, batch.images, strict=True)}
+        first = int(reference[0].indices[0])
+        assert not torch.equal(pixels[first], reference[0].images[0])  # cropped differently, too
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_workers": 1, "prefetch_factor": 4},
+        {"num_workers": 2, "prefetch_factor": 1, "persistent_workers": False},
+        {"num_workers": 2},
+    ],
+)
+def test_any_number_of_processes_gives_the_same_bits(
+    manifest: Manifest, reference: list[ImageBatch], options: dict[str, Any]
+) -> None:
+    batches = train_batches(manifest, **options)
+    next(batches.epoch(0))  # an epoch that is given up leaves nothing behind
+    assert_equal(list(batches.epoch(3)), reference)
+    assert_equal(list(batches.epoch(3, start_batch=2)), reference[2:])
+    batches.close()
+
+
+@pytest.mark.parametrize("start", [1, 5, 6])
+def test_epoch_from_a_later_batch_is_the_rest_of_the_epoch(
+    manifest: Manifest, reference: list[ImageBatch], start: int
+) -> None:
+    assert_equal(list(train_batches(manifest).epoch(3, start_batch=start)), reference[start:])
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"),
+    [(4, (4, 4, 4, 4, 4, 2)), (7, (7, 7, 7)), (11, (11, 11)), (21, (21,)), (22, (22,)), (100, (22,))],
+)
+def test_last_batch_of_one_image_is_dropped(manifest: Manifest, batch_size: int, sizes: tuple[int, ...]) -> None:
+    batches = train_batches(manifest, batch_size=batch_size)
+    assert batches.batch_sizes == sizes
+    assert batches.num_batches == len(sizes)
+    assert tuple(len(batch.labels) for batch in batches.epoch(0)) == sizes
+
+
+def test_only_image_is_not_dropped(manifest: Manifest) -> None:
+    batches = TrainBatches(manifest.splits["train"][:1], manifest.root, AUGMENT, batch_size=8, seed=0)
+    assert [len(batch.labels) for batch in batches.epoch(0)] == [1]
+
+
+def test_callers_random_numbers_are_left_alone(manifest: Manifest) -> None:
+    def draw() -> tuple[float, float]:
+        return random.random(), float(torch.rand(()))
+
+    random.seed(1)
+    torch.default_generator.manual_seed(1)
+    expected = [draw() for _ in range(4)]
+    random.seed(1)
+    torch.default_generator.manual_seed(1)
+    drawn = [draw(), *(draw() for _ in train_batches(manifest, batch_size=10).epoch(0))]
+    assert drawn == expected
+
+
+@pytest.mark.process
+def test_evaluation_gives_all_samples_in_order_as_often_as_asked(manifest: Manifest) -> None:
+    passes = []
+    for num_workers in (0, 2):
+        batches = EvalBatches(
+            manifest.splits["val"], manifest.root, PREPROCESSING.eval_transform, batch_size=4, num_workers=num_workers
+        )
+        assert len(batches) == batches.num_batches == 2
+        passes += [list(batches), list(batches)]
+        batches.close()
+    assert torch.cat([batch.indices for batch in passes[0]]).tolist() == list(range(6))
+    for other in passes[1:]:
+        assert_equal(other, passes[0])
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_corrupt_image_arrives_as_corrupt_image(manifest: Manifest, tmp_path: Path, num_workers: int) -> None:
+    samples = manifest.splits["val"]
+    for sample in samples:
+        (tmp_path / sample.path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / sample.path).write_bytes((manifest.root / sample.path).read_bytes())
+    (tmp_path / samples[5].path).write_bytes(b"")
+    batches = iter(EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers))
+    assert [next(batches).indices.tolist() for _ in range(2)] == [[0, 1], [2, 3]]
+    with pytest.raises(CorruptImage, match="the file is empty") as caught:
+        next(batches)
+    assert caught.value.path == str(tmp_path / samples[5].path)
+    (tmp_path / samples[5].path).unlink()
+    with pytest.raises(DatasetError, match="changed while it was in use"):
+        list(EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers))
+
+
+@dataclass(frozen=True)
+class WorkerFacts:
+    """A transform that writes down the process it runs in."""
+
+    folder: Path
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        ignores = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        modules = sorted({"transformers", "matplotlib", "sklearn"} & sys.modules.keys())
+        note = self.folder / str(os.getpid())
+        if not note.exists():
+            note.write_text(f"{torch.get_num_threads()} {ignores} {modules}")
+        return PREPROCESSING.eval_transform(image)
+
+
+@dataclass(frozen=True)
+class KillOne:
+    """A transform that ends its process by a signal."""
+
+    number: int
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        os.kill(os.getpid(), self.number)
+        return image
+
+
+@pytest.mark.process
+def test_loader_process_has_one_thread_ignores_ctrl_c_and_imports_little(manifest: Manifest, tmp_path: Path) -> None:
+    batches = train_batches(manifest, num_workers=1, transform=WorkerFacts(tmp_path))
+    next(batches.epoch(0))
+    (facts,) = tmp_path.iterdir()
+    assert facts.name != str(os.getpid())
+    assert facts.read_text() == "1 True []"
+    batches.close()
+
+
+@pytest.mark.process
+def test_killed_loader_process_is_named_with_its_signal(manifest: Manifest) -> None:
+    batches = train_batches(manifest, num_workers=1, transform=KillOne(signal.SIGKILL))
+    with pytest.raises(DataLoaderWorkerDied, match=r"killed by SIGKILL.*num_workers=0"):
+        next(batches.epoch(0))
+    batches.close()
+
+
+def load_and_wait(manifest: Manifest, folder: Path, ready: Connection) -> None:
+    """A training process: holds two loader processes, one of them idle, and never ends by itself."""
+    batches = train_batches(manifest, num_workers=2, transform=WorkerFacts(folder))
+    epoch = batches.epoch(0)
+    for _ in range(2):
+        next(epoch)
+    ready.send("loading")
+    signal.pause()
+
+
+@pytest.mark.slow  # the killed process starts a fork server of its own
+@pytest.mark.process
+def test_loader_processes_die_with_a_killed_parent(manifest: Manifest, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    training = context.Process(target=load_and_wait, args=(manifest, tmp_path, theirs))
+    training.start()
+    assert ours.poll(120)
+    workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
+    assert len(workers) == 2
+    training.kill()
+    training.join()
+    _, orphans = psutil.wait_procs(workers, timeout=10)
+    assert orphans == []

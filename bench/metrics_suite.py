@@ -4,7 +4,7 @@
     python bench/metrics_suite.py --large     50,000 x 1,000; peers on the first 5,000 rows (--peer-rows), for minutes
 
 Rounds are interleaved; a ratio is the median of the rounds' ratios, by CPU time of the process, which other load on the
-machine disturbs less than the clock. Memory is the peak of the process above what it held before the call (Linux).
+machine disturbs less than the clock. Memory is the peak of the process above what it held before the first call (Linux).
 """
 
 from __future__ import annotations
@@ -98,14 +98,17 @@ class Measured:
 
     def add(self, suite: Suite, logits: np.ndarray, labels: np.ndarray) -> None:
         gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)  # else memory that is free but still held hides a small peak
-        Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is resident now
+        first_round = not self.cpu_s
+        if first_round:
+            ctypes.CDLL(None).malloc_trim(0)  # else memory that is free but still held hides a small peak
+            Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is resident now
         before = resident_bytes("VmRSS")
         cpu, wall = time.process_time(), time.perf_counter()
         self.values = suite(logits, labels)
         self.cpu_s.append(time.process_time() - cpu)
         self.wall_s.append(time.perf_counter() - wall)
-        self.peak_bytes = max(self.peak_bytes, resident_bytes("VmHWM") - before)
+        if first_round:
+            self.peak_bytes = resident_bytes("VmHWM") - before
 
 
 def resident_bytes(entry: str) -> int:
@@ -131,9 +134,11 @@ def report(results: dict[str, Measured], shape: tuple[int, ...]) -> None:
         ratio = statistics.median(other / mine for other, mine in zip(result.cpu_s, own.cpu_s, strict=True))
         shared = {key: abs(value - own.values[key]) for key, value in result.values.items() if key in own.values}
         worst = max(shared, key=shared.__getitem__)
-        times = f"{statistics.median(result.cpu_s) * 1e3:>10.1f}{statistics.median(result.wall_s) * 1e3:>10.1f}{ratio:>8.1f}"
+        cpu_ms, wall_ms = statistics.median(result.cpu_s) * 1e3, statistics.median(result.wall_s) * 1e3
         memory = f"{result.peak_bytes / 1e6:>10.1f}{result.peak_bytes / own.peak_bytes:>8.1f}"
-        print(f"{name:<14}{times}{memory}{shared[worst]:>12.1e} {worst.removeprefix('val_')}")
+        print(
+            f"{name:<14}{cpu_ms:>10.1f}{wall_ms:>10.1f}{ratio:>8.1f}{memory}{shared[worst]:>12.1e} {worst.removeprefix('val_')}"
+        )
 
 
 def made_up_split(num_samples: int, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

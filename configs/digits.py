@@ -17,7 +17,8 @@ def digits() -> TrainConfig:
         load_pretrained=False,
         augmentation_options={"scale": (0.7, 1.0), "ratio": (0.9, 1.1), "horizontal_flip": 0.0},
         batch_size=64,
-        epochs=20,
+        num_workers=0,  # pictures of 8x8 pixels: processes would cost more than they bring
+        epochs=12,
         lr=3e-3,
         weight_decay=0.05,
         warmup_ratio=0.1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,41 +139,50 @@ def test_prune_keeps_the_newest_and_the_named_and_removes_leftovers(store: Check
     assert hidden(store.directory) == []
 
 
-SYSCALLS = ["fsync_file", "fsync_directory", "rename_durably", "write_json_durably"]
+class DiskFailure:
+    """Lets `healthy_calls` calls of a file-system function through, then raises."""
+
+    def __init__(self, function: Callable[..., None], healthy_calls: int, error_number: int) -> None:
+        self.function, self.healthy_calls, self.error_number = function, healthy_calls, error_number
+
+    def __call__(self, *arguments: object) -> None:
+        if self.healthy_calls == 0:
+            raise OSError(self.error_number, os.strerror(self.error_number))
+        self.healthy_calls -= 1
+        self.function(*arguments)
 
 
-@pytest.mark.parametrize("call", SYSCALLS)
+CALLS_OF_ONE_COMMIT = {"fsync_file": 2, "write_json_durably": 2, "fsync_directory": 1, "rename_durably": 1}
+
+
+@pytest.mark.parametrize(
+    ("call", "healthy_calls"), [(call, n) for call, count in CALLS_OF_ONE_COMMIT.items() for n in range(count)]
+)
 @pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EIO])
-def test_failing_disk_leaves_the_old_checkpoint_and_no_litter(
-    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, call: str, error_number: int
+def test_disk_that_fails_at_any_call_leaves_the_old_checkpoint_and_no_litter(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, call: str, healthy_calls: int, error_number: int
 ) -> None:
-    """The n-th call of each kind fails, for every n there is."""
     commit(store, 5)
-    failures = 0
-    while True:
-        with monkeypatch.context() as patch:
-            remaining = [failures]
-
-            def fail_later(*arguments: object, real: Callable[..., None] = getattr(durable, call)) -> None:
-                if remaining[0] == 0:
-                    raise OSError(error_number, os.strerror(error_number))
-                remaining[0] -= 1
-                real(*arguments)
-
-            patch.setattr(f"utp.core.checkpoint.{call}", fail_later)
-            try:
-                commit(store, 10 + failures)
-            except OSError as error:
-                assert error.errno == error_number
-            else:
-                break
-        newest = store.newest()
-        assert newest is not None
-        assert newest.step == 5
-        assert hidden(store.directory) == []
-        failures += 1
-    assert failures >= 1
+    with monkeypatch.context() as patch:
+        patch.setattr(f"utp.core.checkpoint.{call}", DiskFailure(getattr(durable, call), healthy_calls, error_number))
+        with pytest.raises(OSError, match=re.escape(os.strerror(error_number))):
+            commit(store, 10)
     newest = store.newest()
     assert newest is not None
-    assert newest.step == 10 + failures
+    assert newest.step == 5
+    assert hidden(store.directory) == []
+    commit(store, 10)  # the disk is well again
+    newest = store.newest()
+    assert newest is not None
+    assert newest.step == 10
     assert find_fault(newest.directory) is None
+
+
+def test_commit_makes_no_call_that_the_test_above_does_not_break(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = {call: DiskFailure(getattr(durable, call), 1000, errno.EIO) for call in CALLS_OF_ONE_COMMIT}
+    for call, counter in counted.items():
+        monkeypatch.setattr(f"utp.core.checkpoint.{call}", counter)
+    commit(store, 5)
+    assert {call: 1000 - counter.healthy_calls for call, counter in counted.items()} == CALLS_OF_ONE_COMMIT

@@ -87,7 +87,7 @@ def test_stopped_and_resumed_run_equals_the_undisturbed_one(tmp_path: Path, stop
     assert after.plan.start_step == stop_after_step
     assert_same_weights(weights, others)
     assert without_timings(before.rows + after.rows) == without_timings(all_rows.rows)
-    assert resumed.best == undisturbed.best or resumed.best is not None and stop_after_step == 7
+    assert resumed.best == undisturbed.best or (resumed.best is not None and stop_after_step == 7)
     assert resumed.test_values == undisturbed.test_values
 
 

@@ -1,4 +1,4 @@
-"""The catalogue: every part by kind and name, with its options, and the check of a config against it. Needs no torch."""
+"""The catalogue: every part by kind and name, and the check of a config against it. Needs no torch."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _NAMED_FIELDS = ("task", "augmentation", "loss", "optimizer", "schedule")
 
 
 def load_plugins(config: TrainConfig) -> None:
-    """Import the config's plug-ins, which register parts. Raises `ConfigError` naming the module that can't be imported."""
+    """Import the config's plug-ins, which register parts. Raises `ConfigError` naming one that can't be imported."""
     for module in config.plugins:
         try:
             importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001 - somebody else's code: whatever it raises, the config is to blame
+        except Exception as error:
             problem = f"plugins: {module!r} can't be imported ({type(error).__name__}: {error}); correct or remove it"
             raise ConfigError((problem,)) from error
 

@@ -170,7 +170,7 @@ class CheckpointStore:
         return f"checkpoint {directory.name} is set aside as {target.name}: {fault}"
 
     def prune(self, keep_last: int, keep: Collection[str]) -> None:
-        """Delete all but the newest `keep_last` checkpoints and those named in `keep`, and leftovers of dead attempts."""
+        """Delete all but the newest `keep_last` checkpoints and those named in `keep`; and dead attempts' leftovers."""
         for checkpoint in self.committed()[:-keep_last]:
             if checkpoint.name not in keep:
                 # Out of the way under one rename first: a crash in the middle of a deletion leaves no half checkpoint.

@@ -75,7 +75,7 @@ def _describe_git(directory: Path) -> dict[str, Any] | None:
 
 def _git(directory: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(  # noqa: S603 - constant arguments
+        done = subprocess.run(
             ["git", "-C", str(directory), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
             timeout=20,

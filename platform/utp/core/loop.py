@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer
-from utp.core.device import Compute, resolve_compute
+from utp.core.device import resolve_compute
 from utp.core.guard import FiniteGuard
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
 from utp.core.randomness import derive_seed, reseed
@@ -39,7 +39,7 @@ class FitResult:
 
 
 def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer) -> FitResult:
-    """Train until `config.epochs` are done or the reporter asks to stop; resume from the newest checkpoint if there is one.
+    """Train until all epochs are done or the reporter asks to stop; go on from the newest checkpoint if there is one.
 
     Raises:
         LossNotFinite: loss or gradient became NaN or infinite; names the step.

@@ -15,7 +15,7 @@ from utp.errors import ConfigError, UnknownName
 
 @dataclass(frozen=True)
 class Entry:
-    """One part: its name, where its code is (`module:attribute`), its options (a pydantic dataclass) and one line of help."""
+    """One part: its name, where its code is (`module:attribute`), a line of help, and its options as a dataclass."""
 
     name: str
     target: str

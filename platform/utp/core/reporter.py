@@ -1,4 +1,4 @@
-"""`Reporter`: where the loop's news go. The loop knows this protocol alone; a laptop and a cluster fill it differently."""
+"""`Reporter`: where the loop's news go. The loop knows this protocol alone; laptop and cluster fill it differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the loop needs of a task: data, a model, a loss per micro-batch, and an evaluation. It knows no more than this."""
+"""What the loop needs of a task, and all it knows of one: data, a model, a loss per micro-batch, an evaluation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SampleLoss = Callable[[Tensor, Tensor], Tensor]
 StopPoll = Callable[[], bool]
 
 
-class StopRequested(Exception):  # noqa: N818 - it is no error
+class StopRequested(Exception):
     """Raised inside an evaluation that is asked to stop; the loop saves and leaves."""
 
 

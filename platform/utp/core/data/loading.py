@@ -70,7 +70,7 @@ class _Loader:
             persistent_workers=num_workers > 0 and persistent_workers is not False,
             pin_memory=has_cuda and pin_memory is not False,
             worker_init_fn=_prepare_worker,
-            multiprocessing_context=_start_fork_server() if num_workers else None,
+            multiprocessing_context=start_worker_server() if num_workers else None,
             generator=torch.Generator(),  # or it draws from the caller's
         )
 
@@ -203,10 +203,14 @@ def _as_loaded(batch: Any) -> Any:
     return batch  # `ImageFiles` makes whole batches
 
 
-def _start_fork_server() -> multiprocessing.context.BaseContext:
+def start_worker_server() -> multiprocessing.context.BaseContext:
+    """Start the server that loader processes are forked from, if it does not run yet.
+
+    Returns at once: its imports of torch and torchvision (some 10 s) go on beside whatever the caller does next.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    multiprocessing.forkserver.ensure_running()  # returns at once; its imports go on beside ours
+    multiprocessing.forkserver.ensure_running()
     return context
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,8 @@ class Preprocessing:
         if self.is_bgr:
             batch = batch.flip(1)
         # Mean and standard deviation are scaled, not the pixels: one pass less, and bit for bit what the processors do.
-        mean = torch.tensor(self.mean, device=batch.device) * (1.0 / self.rescale)
-        std = torch.tensor(self.std, device=batch.device) * (1.0 / self.rescale)
-        return batch.to(torch.float32).sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
+        mean, std = (_per_channel(values, self.rescale, batch.device) for values in (self.mean, self.std))
+        return batch.to(torch.float32).sub_(mean).div_(std)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON values."""
@@ -94,3 +94,9 @@ def _center_crop(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         image = F.pad(image, [left, top, missing[1] - left, missing[0] - top], fill=0)
     top, left = ((got - wanted) // 2 for wanted, got in zip(size, image.shape[-2:], strict=True))
     return image[..., top : top + size[0], left : left + size[1]]
+
+
+@lru_cache(maxsize=16)
+def _per_channel(values: tuple[float, float, float], rescale: float, device: torch.device) -> torch.Tensor:
+    """Kept on the device: made anew for each batch, its copy would make the host wait for the device."""
+    return (torch.tensor(values, device=device) * (1.0 / rescale)).view(-1, 1, 1)

@@ -12,7 +12,7 @@ from utp.core.task import SampleLoss
 
 
 def build(options: CrossEntropyOptions, *, is_training: bool) -> SampleLoss:
-    """Return the loss: logits (N, C) of any float dtype, labels (N,) int64 -> (N,) float32. Evaluation smooths nothing."""
+    """Return the loss: logits (N, C) of any float type, labels (N,) int64 -> (N,) float32; only training smooths."""
     return partial(_cross_entropy, label_smoothing=options.label_smoothing if is_training else 0.0)
 
 

@@ -28,9 +28,18 @@ _LISTED = 8
 
 
 def build_classifier(
-    source: ModelSource, classes: Sequence[str], *, load_pretrained: bool, freeze_backbone: bool, seed: int
+    source: ModelSource,
+    classes: Sequence[str],
+    *,
+    load_pretrained: bool,
+    freeze_backbone: bool,
+    seed: int,
+    image_size: tuple[int, int] | None = None,
 ) -> PreTrainedModel:
     """Return a float32 classifier of `classes`: `model(pixel_values=(N, C, H, W)).logits` is (N, len(classes)).
+
+    `image_size` (H, W) is tried on the model: one that was built for another size is refused, or, from scratch, built
+    for this one.
 
     The saved head is kept where it is of the same classes in the same order, else a new one is drawn.
 
@@ -44,6 +53,8 @@ def build_classifier(
     config = load_architecture(source)
     has_our_head = saved_classes(config) == tuple(classes)
     set_classes(config, classes)
+    if image_size and not load_pretrained and isinstance(getattr(config, "image_size", None), int):
+        config.image_size = max(image_size)
     if load_pretrained:
         model, absent = _load_weights(source, config)
         _draw(model, absent | (frozenset() if has_our_head else label_parameter_names(model)), seed)
@@ -53,7 +64,24 @@ def build_classifier(
         log.info("%s: %s", source.model_flavour, repair)
     if freeze_backbone:
         freeze(model)
+    if image_size:
+        _try_size(source, model, image_size)
     return model
+
+
+def _try_size(source: ModelSource, model: PreTrainedModel, image_size: tuple[int, int]) -> None:
+    """Refuse a size that the model does not take: here, in a sentence, and not in the first step of a long run."""
+    model.eval()  # type: ignore[no-untyped-call]
+    try:
+        with torch.no_grad():
+            model(pixel_values=torch.zeros(1, 3, *image_size))
+    except (ValueError, RuntimeError) as error:
+        height, width = image_size
+        own = getattr(model.config, "image_size", None)
+        way_out = f"set image_size to {own}, or leave it out" if own else "choose another image_size"
+        raise ModelError(
+            source.model_flavour, f"does not take pictures of {height}x{width} pixels ({error}); {way_out}"
+        ) from error
 
 
 def _draw_weights(source: ModelSource, config: PreTrainedConfig, seed: int) -> PreTrainedModel:

@@ -11,7 +11,7 @@ from utp.config.train import STRICT
 from utp.core.registry import Registry
 
 SCHEDULES = Registry("schedule")
-"""Target: `fn(progress, options) -> factor of the peak rate`; progress runs from 0 (end of warm-up) to 1 (end of the run)."""
+"""Target: `fn(progress, options) -> share of the peak rate`; progress is 0 after warm-up and 1 at the run's end."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

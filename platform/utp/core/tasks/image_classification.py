@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from utp.config.paths import dataset_root
 from utp.config.train import TrainConfig
 from utp.core.augmentations.entries import AUGMENTATIONS
-from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches
+from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches, start_worker_server
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.device import Compute
@@ -31,7 +31,7 @@ from utp.core.metrics.scores import ClassificationScores
 from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
-from utp.core.models.source import ModelSource, resolve_source
+from utp.core.models.source import resolve_source
 from utp.core.task import Evaluation, StepSums, StopPoll, StopRequested
 from utp.settings import Settings
 
@@ -48,17 +48,16 @@ class ImageClassification:
     def __init__(
         self,
         config: TrainConfig,
+        *,
         manifest: Manifest,
         splits: Mapping[str, tuple[Sample, ...]],
         preprocessing: Preprocessing,
-        source: ModelSource,
         model: nn.Module,
     ) -> None:
         self.config = config
         self.manifest = manifest
         self.splits = splits
         self.preprocessing = preprocessing
-        self.source = source
         self._model = model
         loss = LOSSES.get(config.loss)
         loss_options = loss.check_options(config.loss_options, "loss_options")
@@ -179,6 +178,8 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     Raises:
         PathRefused, DatasetError, ModelError, ConfigError: what is wrong, where, and the way out.
     """
+    if config.num_workers:
+        start_worker_server()  # early: it gets ready while the model is built
     source = resolve_source(config.model_flavour, config.model_revision, settings)
     preprocessing = load_preprocessing(source.location, revision=source.revision, image_size=config.image_size)
     root = dataset_root(config.root, settings)
@@ -193,9 +194,10 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
         load_pretrained=config.load_pretrained,
         freeze_backbone=config.freeze_backbone,
         seed=config.seed,
+        image_size=preprocessing.size,
     )
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
-    return ImageClassification(config, manifest, splits, preprocessing, source, model)
+    return ImageClassification(config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model)
 
 
 def _capped(config: TrainConfig, manifest: Manifest, split: str) -> tuple[Sample, ...]:

@@ -4,7 +4,7 @@
     python bench/metrics_suite.py --large     50,000 x 1,000; peers on the first 5,000 rows (--peer-rows), for minutes
 
 Rounds are interleaved; a ratio is the median of the rounds' ratios, by CPU time of the process, which other load on the
-machine disturbs less than the clock. Memory is the peak of the process above what it held before the first call (Linux).
+machine disturbs less than the clock. Memory is the peak above what the process held before the first round (Linux).
 """
 
 from __future__ import annotations
@@ -136,9 +136,8 @@ def report(results: dict[str, Measured], shape: tuple[int, ...]) -> None:
         worst = max(shared, key=shared.__getitem__)
         cpu_ms, wall_ms = statistics.median(result.cpu_s) * 1e3, statistics.median(result.wall_s) * 1e3
         memory = f"{result.peak_bytes / 1e6:>10.1f}{result.peak_bytes / own.peak_bytes:>8.1f}"
-        print(
-            f"{name:<14}{cpu_ms:>10.1f}{wall_ms:>10.1f}{ratio:>8.1f}{memory}{shared[worst]:>12.1e} {worst.removeprefix('val_')}"
-        )
+        difference = f"{shared[worst]:>12.1e} {worst.removeprefix('val_')}"
+        print(f"{name:<14}{cpu_ms:>10.1f}{wall_ms:>10.1f}{ratio:>8.1f}{memory}{difference}")
 
 
 def made_up_split(num_samples: int, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from utp.config.train import TrainConfig
+from utp.core.cgroup import cpu_quota
 from utp.errors import ConfigError
 
 
@@ -89,5 +90,7 @@ def gains_from_bfloat16(device: torch.device) -> bool:
 
 
 def available_cores() -> int:
-    """Cores this process may use: its affinity, not the machine's count."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may keep busy: its affinity, and a container's CPU quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cores if quota is None else max(1, min(cores, int(quota)))

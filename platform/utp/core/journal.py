@@ -85,11 +85,12 @@ class AttemptJournal:
         if newest != self.number:
             raise AttemptSuperseded(self.paths.name, self.number, newest)
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        """Record how this attempt ended: the last word on it, whatever anyone else says."""
+    def write_result(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Record how this attempt ended, the last word on it; return what was written."""
         self.sync()
         content = {"schema_version": 1, "attempt": self.number, "ended_at": utc_now(), **result}
         write_json_durably(self.paths.attempt(self.number).result, content)
+        return content
 
 
 def assemble_run(paths: RunPaths) -> None:

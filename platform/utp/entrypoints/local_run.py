@@ -40,6 +40,10 @@ class RunDisplay(Display, Protocol):
         """Show where the run lies."""
         ...
 
+    def show_result(self, paths: RunPaths, result: Mapping[str, Any]) -> None:
+        """Show how the attempt ended and what to do next; called whatever happened."""
+        ...
+
     def show_stopping(self) -> None:
         """Show that the run saves and stops; called in a signal handler."""
         ...
@@ -146,7 +150,7 @@ def _run_attempt(
         reporter = LocalReporter(journal, display, stop.is_set)
         store = CheckpointStore(paths.checkpoint_dir, journal.number, journal.check_fence)
         checkpointer = Checkpointer(config, task.identity, paths, store, reporter.log_note)
-        result: dict[str, Any] = {"outcome": "failed", "kind": "internal"}
+        result: dict[str, Any] = {}
         try:
             result = _describe_result(fit(config, task, reporter, checkpointer))
         except BaseException as error:
@@ -156,8 +160,9 @@ def _run_attempt(
                 raise
         finally:
             reporter.close(dump_config(config), result.get("metrics", {}))
-            journal.write_result(result)
+            result = journal.write_result(result)
             assemble_run(paths)
+            display.show_result(paths, result)
     return RunOutcome(paths, result)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from utp.config.paths import RunPaths
 from utp.core.checkpoint import Checkpoint
@@ -23,13 +25,13 @@ class ConsoleDisplay:
     """Shows one run. On a terminal the last line lives; elsewhere every line is final, as logs want it.
 
     Args:
-        console: where to show.
-        title: name of the config, shown first.
+        console: where to show progress.
+        answer: where to show the summary at the end.
     """
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Console, answer: Console) -> None:
         self._console = console
-        self._title = title
+        self._answer = answer
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=24),
@@ -61,7 +63,7 @@ class ConsoleDisplay:
     def show_run(self, paths: RunPaths, attempt: int) -> None:
         """Show where the run lies."""
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        self._print(f"[bold]{self._title}[/] -> {paths.run_dir}{again}")
+        self._print(f"[bold]{escape(paths.name)}[/]{again} in {escape(short_path(paths.run_dir))}")
 
     def show_plan(self, plan: RunPlan) -> None:
         """Show size, device and length of the run."""
@@ -102,10 +104,15 @@ class ConsoleDisplay:
 
     def show_note(self, sentence: str) -> None:
         """Print a sentence."""
-        self._print(f"[yellow]note:[/] {sentence}")
+        self._print(f"[yellow]note:[/] {escape(sentence)}")
 
     def show_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Checkpoints are not worth a line each; the summary names the last one."""
+
+    def show_result(self, paths: RunPaths, result: Mapping[str, Any]) -> None:
+        """Take the live line away and print the summary."""
+        self._progress.stop()
+        summarise(self._answer, paths, result)
 
     def show_stopping(self) -> None:
         """Say what the first Ctrl-C does. Runs in a signal handler, so it takes no lock of the live display."""
@@ -146,23 +153,26 @@ def describe_row(row: MetricRow) -> str:
             )
 
 
-def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any], resume_command: str) -> None:
+def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any]) -> None:
     """Print how a run ended: its numbers, where its files are, and what to type next."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("outcome", _describe_outcome(result))
-    for name, value in result.get("metrics", {}).items():
-        if name.endswith(("acc@1", "f1_macro")) or name == (result.get("best") or {}).get("metric"):
-            table.add_row(name, _number(value))
-    table.add_row("run", str(paths.run_dir))
-    for name, path in (("best weights", paths.best_weights), ("model folder", paths.hf), ("figures", paths.figures)):
-        if path.exists():
-            table.add_row(name, str(path))
-    table.add_row("TensorBoard", f"tensorboard --logdir {paths.tensorboard}")
+    lines = [("outcome", _describe_outcome(result))]
+    if result["outcome"] == "failed":
+        lines.append(("log", short_path(paths.attempt(result["attempt"]).log(rank=0))))
+    shown = ("acc@1", "f1_macro", (result.get("best") or {}).get("metric", "acc@1"))
+    lines += [(name, _number(value)) for name, value in result.get("metrics", {}).items() if name.endswith(shown)]
+    lines.append(("run", short_path(paths.run_dir)))
+    kept = (("figures", paths.figures), ("best weights", paths.best_weights), ("model folder", paths.hf))
+    lines += [(name, short_path(path)) for name, path in kept if path.exists()]
+    lines.append(("TensorBoard", f"tensorboard --logdir {shlex.quote(short_path(paths.tensorboard))}"))
     if result["outcome"] != "succeeded":
-        table.add_row("go on with", resume_command)
-    console.print(table, soft_wrap=True)
+        lines.append(("go on with", f"utp resume {shlex.quote(short_path(paths.run_dir))}"))
+    for name, value in lines:
+        console.print(f"[bold]{name:<13}[/] {escape(value)}", highlight=False, soft_wrap=True)
+
+
+def short_path(path: Path) -> str:
+    """Return a path as people type it: relative where it lies beneath the working directory."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _describe_outcome(result: Mapping[str, Any]) -> str:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from utp.config.loading import LoadedConfig, apply_overrides, load_configs
 from utp.config.naming import find_runs, open_run
 from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
-from utp.core.journal import read_json
 from utp.entrypoints.console import print_error, stderr, stdout
-from utp.entrypoints.local_run import RunOutcome, resume_run, start_run
-from utp.entrypoints.run_display import ConsoleDisplay, summarise
 from utp.errors import UtpError
 from utp.settings import get_settings
+
+if TYPE_CHECKING:  # what trains imports torch; that has to wait until the arguments are known to be right
+    from utp.entrypoints.local_run import RunOutcome
 
 EXIT_FAILED = 1
 EXIT_STOPPED = 130
@@ -63,7 +62,7 @@ def resume(
 ) -> None:
     """Go on with a run from its newest checkpoint."""
     paths = open_run(run, get_settings())
-    outcome = _resume_one(paths, run.name, lambda saved: apply_overrides(saved, overrides))
+    outcome = _resume_one(paths, lambda saved: apply_overrides(saved, overrides))
     if outcome.is_stopped:
         raise typer.Exit(EXIT_STOPPED)
 
@@ -73,30 +72,29 @@ def _overridden(item: LoadedConfig, overrides: list[str]) -> LoadedConfig:
 
 
 def _train_one(item: LoadedConfig, *, is_resume: bool) -> RunOutcome:
-    settings = get_settings()
+    from utp.entrypoints.local_run import start_run  # noqa: PLC0415
+    from utp.entrypoints.run_display import ConsoleDisplay  # noqa: PLC0415
+
     unfinished = _newest_unfinished(item.config) if is_resume else None
     if unfinished is not None:
-        return _resume_one(unfinished, item.name, lambda saved: item.config)
-    with ConsoleDisplay(stderr, title=escape(item.name)) as display:
+        return _resume_one(unfinished, lambda saved: item.config)
+    with ConsoleDisplay(stderr, stdout) as display:
         if is_resume:
             display.show_note("there is no unfinished run of this config, so a new one starts")
-        outcome = start_run(item.config, settings, display)
-    _show_summary(outcome)
-    return outcome
+        return start_run(item.config, get_settings(), display)
 
 
-def _resume_one(paths: RunPaths, title: str, change: Callable[[TrainConfig], TrainConfig]) -> RunOutcome:
-    with ConsoleDisplay(stderr, title=escape(title)) as display:
-        outcome = resume_run(paths, change, get_settings(), display)
-    _show_summary(outcome)
-    return outcome
+def _resume_one(paths: RunPaths, change: Callable[[TrainConfig], TrainConfig]) -> RunOutcome:
+    from utp.entrypoints.local_run import resume_run  # noqa: PLC0415
+    from utp.entrypoints.run_display import ConsoleDisplay  # noqa: PLC0415
+
+    with ConsoleDisplay(stderr, stdout) as display:
+        return resume_run(paths, change, get_settings(), display)
 
 
 def _newest_unfinished(config: TrainConfig) -> RunPaths | None:
     """Return the newest run of this config unless it has succeeded: then whoever asks wants another one."""
+    from utp.core.journal import read_json  # noqa: PLC0415
+
     newest = next(iter(find_runs(config, get_settings())), None)
     return newest if newest and read_json(newest.result).get("outcome") != "succeeded" else None
-
-
-def _show_summary(outcome: RunOutcome) -> None:
-    summarise(stdout, outcome.paths, outcome.result, resume_command=f"utp resume {outcome.paths.run_dir}")

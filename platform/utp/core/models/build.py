@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -12,11 +11,11 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from transformers import AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from utp.core.models.architecture import hub_problem, load_architecture, saved_classes, set_classes
 from utp.core.models.head import freeze_backbone as freeze
 from utp.core.models.head import head_parameters, label_parameter_names
+from utp.core.models.quiet import quiet_transformers
 from utp.core.models.repairs import apply_repairs
 from utp.core.models.source import ModelSource, require_weights
 from utp.core.randomness import derive_seed, reseed
@@ -103,7 +102,7 @@ def _draw_weights(source: ModelSource, config: PreTrainedConfig, seed: int) -> P
 def _load_weights(source: ModelSource, config: PreTrainedConfig) -> tuple[PreTrainedModel, frozenset[str]]:
     """Return the model with its saved weights, and the names of the head's parameters that were not saved."""
     try:
-        with _quiet_loading():
+        with quiet_transformers():
             model, info = AutoModelForImageClassification.from_pretrained(
                 source.location,
                 config=config,
@@ -166,18 +165,3 @@ def _mark(part: torch.Tensor | nn.Module, is_initialised: bool) -> None:
 
 def _missing_package(error: ImportError) -> str:
     return f"its architecture needs a package that is not installed: {' '.join(str(error).split())}"
-
-
-@contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Hold back the progress bar and the table of missing weights, which `build_classifier` judges itself."""
-    report = logging.getLogger("transformers.modeling_utils")
-    was_disabled, had_bar = report.disabled, transformers_logging.is_progress_bar_enabled()
-    report.disabled = True  # a higher level would do worse: from WARNING on, loading lists layers that are not sharded
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        report.disabled = was_disabled
-        if had_bar:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from utp.core.durable import fsync_directory, fsync_file, rename_durably
+from utp.core.models.quiet import quiet_transformers
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -30,7 +31,8 @@ def export_pretrained(
     shutil.rmtree(staged, ignore_errors=True)
     try:
         staged.mkdir()
-        model.save_pretrained(staged)
+        with quiet_transformers():
+            model.save_pretrained(staged)
         preprocessor_dir_writer(staged)
         (staged / "README.md").write_text(card, encoding="utf-8")
         _make_durable(staged)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from utp.entrypoints.checks.cgroup import cpu_quota, memory_limit_bytes
+from utp.core.cgroup import cpu_quota, memory_limit_bytes
 from utp.entrypoints.checks.finding import GIB, Finding
 
 OLDEST_CLOCK = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from utp.entrypoints.checks.cgroup import cpu_quota, memory_limit_bytes
+from utp.core.cgroup import cpu_quota, memory_limit_bytes
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ def lite0_frozen() -> TrainConfig:
     """The head alone, at the model's own 224 px: what its features are worth."""
     return TrainConfig(
         root="datasets/grocery_fruit",
-        model_flavour="models/efficientnet-lite0",
+        model_flavour="./models/efficientnet-lite0",
         freeze_backbone=True,
         augmentation_options={"scale": (0.35, 1.0)},
         batch_size=32,

@@ -52,9 +52,18 @@ def check_config(config: TrainConfig) -> None:
             problems.append(f"{field}: {error}")
         except ConfigError as error:
             problems.extend(error.problems)
+    problems.extend(_model_problems(config))
     problems.extend(_monitor_problems(config))
     if problems:
         raise ConfigError(tuple(problems))
+
+
+def _model_problems(config: TrainConfig) -> list[str]:
+    source, _, preset = config.model_flavour.partition("/")
+    if source != "builtin" or preset in MODEL_PRESETS.names():
+        return []
+    known = ", ".join(f"builtin/{name}" for name in MODEL_PRESETS.names())
+    return [f"model_flavour: {config.model_flavour!r} is not there; known: {known}"]
 
 
 def _monitor_problems(config: TrainConfig) -> list[str]:

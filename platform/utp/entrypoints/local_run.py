@@ -16,6 +16,7 @@ from utp.config.train import TrainConfig
 from utp.core.catalog import check_config, load_plugins
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
+from utp.core.device import resolve_compute
 from utp.core.durable import write_json_durably
 from utp.core.environment import describe_environment
 from utp.core.failures import classify_failure
@@ -128,6 +129,7 @@ class EarlyNotes(logging.Handler):
 def _build_task(config: TrainConfig, settings: Settings, display: RunDisplay, notes: EarlyNotes) -> Task:
     load_plugins(config)
     check_config(config)
+    resolve_compute(config)  # refuses a device that is not there
     logger = logging.getLogger("utp")
     logger.setLevel(logging.INFO)
     logger.addHandler(notes)

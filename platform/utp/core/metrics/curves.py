@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from utp.core.metrics.ranking import Wins, area_under_roc, bounds
+from utp.core.metrics.ranking import Wins, area_under_roc, bounds, sort_from
 from utp.core.metrics.scores import ClassificationScores, DoubleArray, FloatArray, IntArray
 
 MAX_POINTS = 1000
@@ -46,12 +46,11 @@ def _wins_over_all_classes(scores: ClassificationScores, positives: FloatArray) 
     lock = Lock()
 
     def count(classes: slice) -> None:
-        block = scores.log_probabilities(classes).ravel()
-        block.sort()
-        left, right = block.searchsorted(positives, "left"), block.searchsorted(positives, "right")
+        num_lower, upper = sort_from(scores.log_probabilities(classes).ravel(), positives[0])
+        left, right = upper.searchsorted(positives, "left"), upper.searchsorted(positives, "right")
         with lock:  # sums of integers: the order of the blocks changes nothing
-            np.add(below, left, out=below)
-            np.add(up_to, right, out=up_to)
+            np.add(below, left + num_lower, out=below)
+            np.add(up_to, right + num_lower, out=up_to)
 
     scores.map_class_blocks(count)
     return Wins(below, up_to - below, peers_below)

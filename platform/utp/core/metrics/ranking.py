@@ -1,4 +1,7 @@
-"""How well the scores of one class rank its own samples above the others: sort once, look up the positives alone."""
+"""How well the scores of one class rank its own samples above the others.
+
+Sort once, and only what is not below the lowest positive; then look up the positives alone.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,20 @@ def count_wins(ascending: npt.NDArray[np.float32], positives: npt.NDArray[np.flo
     return Wins(below, up_to - peers_up_to - below, peers_below)
 
 
+def sort_from(values: npt.NDArray[np.float32], lowest: np.float32) -> tuple[int, npt.NDArray[np.float32]]:
+    """Sort in place what is not below `lowest`; return how many are below, and the sorted rest.
+
+    The better the model, the less there is to sort; splitting costs a tenth of a full sort.
+    """
+    num_lower = int(np.count_nonzero(values < lowest))
+    if num_lower == values.size:
+        return num_lower, values[:0]
+    values.partition(num_lower)
+    upper = values[num_lower:]
+    upper.sort()
+    return num_lower, upper
+
+
 def bounds(
     ascending: npt.NDArray[np.float32], values: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -68,10 +85,12 @@ def area_under_roc(wins: Wins, num_negatives: int) -> float:
 
 
 def rank_class(column: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Return average precision and AUROC of a class, from its scores (N,) and the rows of its samples."""
+    """Return average precision and AUROC of a class from its scores (N,), which it reorders, and its samples' rows."""
     if rows.size == 0:
         return float("nan"), float("nan")
     positives = np.sort(column[rows])
+    num_lower, upper = sort_from(column, positives[0])
+    wins = count_wins(upper, positives)
+    wins = wins._replace(below=wins.below + num_lower)
     num_negatives = column.size - rows.size
-    wins = count_wins(np.sort(column), positives)
     return average_precision(wins, num_negatives), area_under_roc(wins, num_negatives)

@@ -31,6 +31,8 @@ CHUNK_ELEMENTS = 1 << 17
 BLOCK_ELEMENTS = 1 << 19
 """Logits that a block of classes holds."""
 MIN_BLOCK_CLASSES = 16
+TRANSPOSED_ROWS = 2048
+"""Rows that are turned into columns at a time: their cache lines, one a row, are still at hand for the next class."""
 
 
 class ClassCounts(NamedTuple):
@@ -136,8 +138,9 @@ class ClassificationScores:
         """Return log softmax of some classes, (classes, N) float32, a new array, class by class in memory."""
         wanted = self.logits[:, classes].T
         block = np.empty(wanted.shape, dtype=np.float32)
-        np.subtract(wanted, self._row_facts.peak, out=block)
-        block -= self._log_sum
+        for rows in _slices(self.num_samples, TRANSPOSED_ROWS):
+            np.subtract(wanted[:, rows], self._row_facts.peak[rows], out=block[:, rows])
+            block[:, rows] -= self._log_sum[rows]
         return block
 
     def map_class_blocks(self, function: Callable[[slice], Result]) -> list[Result]:

@@ -28,6 +28,7 @@ from utp.core.metrics.collector import ScoreCollector
 from utp.core.metrics.curves import roc_micro
 from utp.core.metrics.entries import check_monitor_metric
 from utp.core.metrics.scores import ClassificationScores
+from utp.core.models.architecture import load_architecture
 from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
@@ -181,6 +182,7 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     if config.num_workers:
         start_worker_server()  # early: it gets ready while the model is built
     source = resolve_source(config.model_flavour, config.model_revision, settings)
+    load_architecture(source)  # first: of a model that can't be had, it says so better than the processor does
     preprocessing = load_preprocessing(source.location, revision=source.revision, image_size=config.image_size)
     root = dataset_root(config.root, settings)
     cache_dir = settings.cache_dir / "manifests"

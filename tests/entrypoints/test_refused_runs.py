@@ -109,7 +109,10 @@ REFUSED_PLACES: list[tuple[dict[str, Any], list[str]]] = [
     ({"model_flavour": "../../x"}, ["model_flavour", "../../x"]),
     ({"model_flavour": "./nowhere"}, ["model_flavour", "nowhere"]),
     ({"load_pretrained": True}, ["model_flavour", "load_pretrained"]),
-    ({"model_flavour": "google/not-in-the-cache", "load_pretrained": True}, ["google/not-in-the-cache", "HF_HUB_OFFLINE"]),
+    (
+        {"model_flavour": "google/not-in-the-cache", "load_pretrained": True},
+        ["google/not-in-the-cache", "HF_HUB_OFFLINE"],
+    ),
     ({"model_revision": "main"}, ["model_revision"]),
 ]
 

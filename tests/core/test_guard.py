@@ -1,0 +1,48 @@
+"""The first bad step is remembered exactly, also when nobody looks for many steps."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from utp.core.guard import FiniteGuard
+from utp.errors import LossNotFinite
+
+
+def observe(guard: FiniteGuard, losses: list[float], norms: list[float | None] | None = None) -> list[float]:
+    norms = norms or [1.0] * len(losses)
+    return [
+        float(guard.observe(step, torch.tensor(loss), None if norm is None else torch.tensor(norm)))
+        for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), start=1)
+    ]
+
+
+def test_finite_steps_pass() -> None:
+    guard = FiniteGuard(torch.device("cpu"))
+    assert observe(guard, [1.0, 0.5]) == [0.0, 0.0]
+    guard.check(epoch=1)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_first_bad_step_and_last_finite_loss_are_told_later(bad: float) -> None:
+    guard = FiniteGuard(torch.device("cpu"))
+    assert observe(guard, [1.0, 0.5, bad, 0.25, bad]) == [0.0, 0.0, 1.0, 1.0, 1.0]
+    with pytest.raises(LossNotFinite) as caught:
+        guard.check(epoch=2)
+    assert (caught.value.step, caught.value.epoch, caught.value.last_finite_loss) == (3, 2, 0.5)
+
+
+def test_bad_gradient_counts_though_the_loss_is_finite() -> None:
+    guard = FiniteGuard(torch.device("cpu"))
+    observe(guard, [1.0, 0.5], [1.0, math.inf])
+    with pytest.raises(LossNotFinite, match="step 2"):
+        guard.check(epoch=1)
+
+
+def test_very_first_step_has_no_finite_loss_before_it() -> None:
+    guard = FiniteGuard(torch.device("cpu"))
+    observe(guard, [math.nan])
+    with pytest.raises(LossNotFinite, match="there was no finite one before it"):
+        guard.check(epoch=1)

@@ -41,7 +41,7 @@ def scalars(folder: Path, tag: str) -> list[tuple[int, float]]:
         ("val_f1_macro", "val/f1_macro"),
         ("val_ece", "val/ece"),
         ("test_auroc_macro", "test/auroc_macro"),
-        ("step_time_s", "time/step"),
+        ("eval_s", "time/eval"),
         ("images_per_s", "throughput/img_s"),
         ("gpu_memory_mb", "gpu/memory_mb"),
         ("something_else", "something_else"),

@@ -177,7 +177,7 @@ def test_best_meta_names_the_same_best(twins: Twins) -> None:
 def test_ctrl_c_saves_and_leaves_with_130_and_the_command_to_go_on(twins: Twins) -> None:
     assert twins.ctrl_c.returncode == 130
     assert "saving a checkpoint first" in twins.ctrl_c.stderr
-    assert f"utp resume {twins.disturbed.run_dir}" in twins.ctrl_c.stdout
+    assert f"utp resume {twins.disturbed.run_dir}\n" in twins.ctrl_c.stdout
     result = json.loads(twins.disturbed.attempt(4).result.read_text())
     assert result["outcome"] == "stopped"
     start = json.loads((twins.disturbed.attempt(5).directory / "start.json").read_text())
@@ -189,7 +189,7 @@ def test_last_process_succeeds_and_says_where_everything_is(twins: Twins) -> Non
     for path in (twins.disturbed.run_dir, twins.disturbed.best_weights, twins.disturbed.hf, twins.disturbed.figures):
         assert path.exists()
         assert str(path) in twins.last.stdout
-    assert f"tensorboard --logdir {twins.disturbed.tensorboard}" in twins.last.stdout
+    assert f"tensorboard --logdir {twins.disturbed.tensorboard}\n" in twins.last.stdout
 
 
 def test_nothing_half_written_stays_behind(twins: Twins) -> None:

@@ -12,7 +12,7 @@ from utp.core.task import Evaluation
 MetricRow = Mapping[str, Any]
 """One line of `metrics.jsonl`: `kind` (train, epoch or test), `step`, `epoch` (from 1), metric ids, and timings."""
 
-TIMING_FIELDS = frozenset({"time", "attempt", "images_per_s", "data_wait_share", "train_s", "eval_s"})
+TIMING_FIELDS = frozenset({"time", "attempt", "images_per_s", "data_wait_share", "eval_s"})
 """Fields of a row that differ between two equal runs; all others are a function of config, data and thread count."""
 
 

@@ -23,11 +23,8 @@ FLUSH_S = 10
 TAGS = {
     "epoch": "epoch",
     "lr": "train/lr",
-    "grad_norm": "train/grad_norm",
-    "step_time_s": "time/step",
-    "data_wait_s": "time/data_wait",
-    "epoch_time_s": "time/epoch",
-    "eval_time_s": "time/eval",
+    "eval_s": "time/eval",
+    "data_wait_share": "time/data_wait_share",
     "images_per_s": "throughput/img_s",
 }
 GROUPS = ("train", "val", "test", "time", "gpu")

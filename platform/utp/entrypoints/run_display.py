@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -163,9 +165,9 @@ def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any]) -> N
     lines.append(("run", short_path(paths.run_dir)))
     kept = (("figures", paths.figures), ("best weights", paths.best_weights), ("model folder", paths.hf))
     lines += [(name, short_path(path)) for name, path in kept if path.exists()]
-    lines.append(("TensorBoard", f"tensorboard --logdir {shlex.quote(short_path(paths.tensorboard))}"))
+    lines.append(("TensorBoard", _command("tensorboard", "--logdir", paths.tensorboard)))
     if result["outcome"] != "succeeded":
-        lines.append(("go on with", f"utp resume {shlex.quote(short_path(paths.run_dir))}"))
+        lines.append(("go on with", _command("utp", "resume", paths.run_dir)))
     for name, value in lines:
         console.print(f"[bold]{name:<13}[/] {escape(value)}", highlight=False, soft_wrap=True)
 
@@ -173,6 +175,14 @@ def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any]) -> N
 def short_path(path: Path) -> str:
     """Return a path as people type it: relative where it lies beneath the working directory."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _command(program: str, *arguments: str | Path) -> str:
+    """Return a command line to copy; a program of an environment that is not activated is named by its path."""
+    own = Path(sys.executable).with_name(program)
+    is_on_path = shutil.which(program) == str(own)
+    words = [program if is_on_path else short_path(own), *(short_path(Path(word)) for word in arguments)]
+    return shlex.join(words)
 
 
 def _describe_outcome(result: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -43,3 +44,13 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Return the settings of this process, read once. Tests call `get_settings.cache_clear()`."""
     return Settings()
+
+
+def let_idle_threads_sleep() -> None:
+    """Have OpenMP's idle threads sleep in place of spinning; has no effect once torch is imported.
+
+    A spinning thread takes the core from whoever it waits for as soon as the machine has another job: two trainings of
+    two threads on two cores ran at 19 images/s each, and at 491 with sleeping threads. The user's own choice stays.
+    """
+    if not any(name in os.environ for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

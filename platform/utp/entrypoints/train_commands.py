@@ -14,7 +14,7 @@ from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
 from utp.entrypoints.console import print_error, stderr, stdout
 from utp.errors import UtpError
-from utp.settings import get_settings
+from utp.settings import get_settings, let_idle_threads_sleep
 
 if TYPE_CHECKING:  # what trains imports torch; that has to wait until the arguments are known to be right
     from utp.entrypoints.local_run import RunOutcome
@@ -38,6 +38,7 @@ def train(
     ] = False,
 ) -> None:
     """Train the runs that a config file declares, one after the other."""
+    let_idle_threads_sleep()
     loaded = [_overridden(item, overrides) for item in load_configs(target)]
     failed = []
     for item in loaded:
@@ -61,6 +62,7 @@ def resume(
     overrides: Overrides = [],  # noqa: B006 - typer wants the default itself
 ) -> None:
     """Go on with a run from its newest checkpoint."""
+    let_idle_threads_sleep()
     paths = open_run(run, get_settings())
     outcome = _resume_one(paths, lambda saved: apply_overrides(saved, overrides))
     if outcome.is_stopped:

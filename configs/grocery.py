@@ -15,7 +15,7 @@ def lite0_frozen() -> TrainConfig:
         freeze_backbone=True,
         augmentation_options={"scale": (0.35, 1.0)},
         batch_size=32,
-        epochs=12,
+        epochs=8,
         lr=5e-3,
         weight_decay=0.01,
         monitor_metric="val_acc@1",

@@ -12,6 +12,7 @@ import torch
 
 from utp.config.train import TrainConfig
 from utp.core.cgroup import cpu_quota
+from utp.core.memory import keep_freed_memory
 from utp.errors import ConfigError
 
 
@@ -34,8 +35,10 @@ class Compute:
         return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=enabled)
 
     def apply(self) -> None:
-        """Set this process's thread count."""
+        """Set this process's thread count and, on a CPU, how it handles memory."""
         torch.set_num_threads(self.num_threads)
+        if self.is_cpu:
+            keep_freed_memory()
 
     def to_json(self) -> dict[str, Any]:
         """Return the values to keep in a checkpoint."""

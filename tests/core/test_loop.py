@@ -91,6 +91,38 @@ def test_stopped_and_resumed_run_equals_the_undisturbed_one(tmp_path: Path, stop
     assert resumed.test_values == undisturbed.test_values
 
 
+@pytest.mark.parametrize("stop_after_step", [1, 8])
+def test_average_of_a_resumed_run_equals_that_of_the_undisturbed_one(tmp_path: Path, stop_after_step: int) -> None:
+    config = replace(CONFIG, ema_decay=0.9)
+    _, all_rows, _ = train(tmp_path / "a", config)
+    _, before, _ = train(tmp_path / "b", config, stop_after_step=stop_after_step)
+    _, after, _ = train(tmp_path / "b", config)
+    assert_same_weights(newest_average(tmp_path / "a"), newest_average(tmp_path / "b"))
+    assert without_timings(before.rows + after.rows) == without_timings(all_rows.rows)
+
+
+def newest_average(folder: Path) -> dict[str, torch.Tensor]:
+    newest = CheckpointStore(run_paths(folder).checkpoint_dir, attempt=9).newest()
+    assert newest is not None
+    return load_file(newest.directory / "ema.safetensors")
+
+
+def test_average_is_evaluated_and_kept_as_best_and_leaves_training_alone(tmp_path: Path) -> None:
+    task = PixelTask()
+    _, plain, weights = train(tmp_path / "a")
+    result, averaged, others = train(tmp_path / "b", replace(CONFIG, ema_decay=0.9), task)
+    assert_same_weights(weights, others)
+    for one, other in zip(plain.rows, averaged.rows, strict=True):
+        assert one.get("train_loss") == other.get("train_loss")
+        assert one["kind"] == "train" or one != other
+    assert result.best is not None
+    best = torch.load(run_paths(tmp_path / "b").best_weights, weights_only=True)
+    assert best["checkpoint"] == result.best.checkpoint
+    average = load_file(run_paths(tmp_path / "b").checkpoint_dir / result.best.checkpoint / "ema.safetensors")
+    assert_same_weights(best["model"], average)
+    assert_same_weights(task.exported_weights, average)
+
+
 def test_resume_after_the_last_epoch_only_tests(tmp_path: Path) -> None:
     train(tmp_path)
     result, reporter, _ = train(tmp_path)

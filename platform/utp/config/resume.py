@@ -37,6 +37,7 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "schedule": _SAME_OPTIMIZER,
     "schedule_options": _SAME_OPTIMIZER,
     "warmup_ratio": _SAME_OPTIMIZER,
+    "ema_decay": "the saved average of the weights has another decay, or there is none",
     "seed": _SAME_DRAWS,
     "run_name": _SAME_PLACE,
     "model_suffix": _SAME_PLACE,

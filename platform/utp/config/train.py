@@ -116,6 +116,9 @@ class TrainConfig:
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of all optimizer steps in which the learning rate rises linearly from 0."""
 
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Evaluate and keep a running average of the weights with this decay (0.9998, say); none keeps the weights."""
+
     grad_accum_steps: PositiveInt = 1
     """Micro-steps whose gradients make one optimizer step."""
 

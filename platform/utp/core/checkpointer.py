@@ -13,8 +13,8 @@ from utp.config.loading import dump_config
 from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
 from utp.core.checkpoint import Checkpoint, CheckpointStore
-from utp.core.state import MODEL_FILE, Best, TrainState
-from utp.core.weights import derive_best, repair_best, write_weights_file
+from utp.core.state import Best, TrainState
+from utp.core.weights import derive_best, evaluated_weights, repair_best, write_weights_file
 from utp.errors import ResumeRefused, StorageFailed
 
 MAX_FAILURES = 3
@@ -70,8 +70,8 @@ class Checkpointer:
         self._derive(checkpoint, state, repair_only=True)
 
     def load_weights(self, model: nn.Module, checkpoint: Checkpoint) -> None:
-        """Load the model's weights alone."""
-        model.load_state_dict(load_file(checkpoint.directory / MODEL_FILE), strict=True)
+        """Load the weights that were evaluated into `model`."""
+        model.load_state_dict(load_file(evaluated_weights(checkpoint)), strict=True)
 
     def name_for(self, state: TrainState) -> str:
         """Return the name that a checkpoint of the present state takes."""

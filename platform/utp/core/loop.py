@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer
 from utp.core.device import resolve_compute
+from utp.core.ema import Ema
 from utp.core.guard import FiniteGuard
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
 from utp.core.randomness import derive_seed, reseed
@@ -80,7 +81,8 @@ class _Run:
         optimizer = build_optimizer(config, model)
         self.groups = _group_batches(task.batch_sizes, config.grad_accum_steps)
         self.schedule: Schedule = build_schedule(config, total_steps=len(self.groups) * config.epochs)
-        self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device))
+        ema = Ema(model, config.ema_decay) if config.ema_decay is not None else None
+        self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device), ema=ema)
         self.guard = FiniteGuard(self.compute.device)
         if checkpoint is not None:
             checkpointer.restore(self.state, checkpoint)
@@ -136,6 +138,8 @@ class _Run:
         state.optimizer.found_inf = found_inf  # type: ignore[attr-defined]  # a fused optimizer skips its update on 1.0
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
+        if state.ema:
+            state.ema.update(state.progress.step)
         state.progress.step += 1
         state.progress.samples_seen += sum(sizes)
 
@@ -143,7 +147,7 @@ class _Run:
         """End an epoch: evaluate on val, remember the best, commit."""
         self._check_finite()
         state, started = self.state, time.monotonic()
-        evaluation = self._evaluate("val")
+        evaluation = self._evaluate("val", state.evaluated_model)
         progress, previous_best = state.progress, state.progress.best
         train_means = {f"train_{name}": value for name, value in state.meters.epoch_means().items()}
         progress.epoch, progress.batch = progress.epoch + 1, 0
@@ -162,13 +166,15 @@ class _Run:
         if best is None or holder is None:
             self.reporter.log_note("no best checkpoint is there, so the last weights are tested and exported")
             epoch, step = self.state.progress.epoch, self.state.progress.step
+            model = self.state.evaluated_model
         else:
-            self.checkpointer.load_weights(self.state.model, holder)
+            model = self.state.model
+            self.checkpointer.load_weights(model, holder)
             epoch, step = best.epoch, best.step
         test_values: Mapping[str, float | None] = {}
         if self.task.has_test:
             started = time.monotonic()
-            evaluation = self._evaluate("test")
+            evaluation = self._evaluate("test", model)
             test_values = evaluation.values
             row = {"kind": "test", **test_values, "eval_s": round(time.monotonic() - started, 3)}
             self._log_row(row, epoch, step)
@@ -176,7 +182,7 @@ class _Run:
             self.reporter.sync()
         self.reporter.log_phase("exporting")
         facts = {"epoch": epoch, **({best.metric: best.value} if best else {}), **test_values}
-        self.task.export(self.state.model, self.checkpointer.paths.hf, facts)
+        self.task.export(model, self.checkpointer.paths.hf, facts)
         self.reporter.log_phase("")
         return test_values
 
@@ -203,11 +209,11 @@ class _Run:
     def _position(self) -> tuple[int, int, int]:
         return self.state.progress.step, self.state.progress.epoch, self.state.progress.batch
 
-    def _evaluate(self, split: str) -> Evaluation:
+    def _evaluate(self, split: str, model: nn.Module) -> Evaluation:
         self.reporter.log_phase(f"evaluating {split}")
-        self.state.model.eval()
+        model.eval()
         with torch.no_grad():  # not inference_mode: what a model caches in it can't be trained with later
-            evaluation = self.task.evaluate(self.state.model, split, self.compute, self.reporter.should_stop)
+            evaluation = self.task.evaluate(model, split, self.compute, self.reporter.should_stop)
         self.reporter.log_phase("")
         return evaluation
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from utp.core.ema import Ema
+
 MODEL_FILE = "model.safetensors"
 OPTIMIZER_FILE = "optimizer.safetensors"
+EMA_FILE = "ema.safetensors"
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Progress:
 
 @dataclass
 class TrainState:
-    """Model, optimizer, progress and running sums of a run.
+    """Model, its average, optimizer, progress and running sums of a run.
 
     The learning-rate schedule is a function of `progress.step`, and every random draw one of (seed, epoch, index or
     step), so neither has a state of its own.
@@ -69,13 +73,24 @@ class TrainState:
     optimizer: Optimizer
     meters: Meters
     progress: Progress = field(default_factory=Progress)
+    ema: Ema | None = None
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The weights that are evaluated and kept as best: the average where there is one."""
+        return self.ema.module if self.ema else self.model
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Return this state's own tensors, by file and by name in it."""
+        return {
+            MODEL_FILE: self.model.state_dict(),
+            **({EMA_FILE: self.ema.module.state_dict()} if self.ema else {}),
+            OPTIMIZER_FILE: _optimizer_tensors(self.optimizer),
+        }
 
     def file_writers(self) -> dict[str, Callable[[Path], None]]:
         """Return, by file name, functions that write this state's tensors to a path they are given."""
-        return {
-            MODEL_FILE: lambda path: save_file(detached(self.model.state_dict()), path),
-            OPTIMIZER_FILE: lambda path: save_file(_optimizer_tensors(self.optimizer), path),
-        }
+        return {name: partial(_save_copies, tensors) for name, tensors in self.tensors().items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return what is not a tensor: progress, running sums, the optimizer's options per group."""
@@ -85,6 +100,8 @@ class TrainState:
     def restore(self, directory: Path, data: Mapping[str, Any]) -> None:
         """Load what `file_writers` and `to_json` gave, in place."""
         self.model.load_state_dict(load_file(directory / MODEL_FILE), strict=True)
+        if self.ema:
+            self.ema.module.load_state_dict(load_file(directory / EMA_FILE), strict=True)
         self._restore_optimizer(load_file(directory / OPTIMIZER_FILE))
         self.meters.restore(data["meters"])
         self.progress = Progress.from_json(data["progress"])
@@ -99,20 +116,19 @@ class TrainState:
         self.optimizer.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
 
 
-def detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return CPU copies that share no memory, as safetensors wants them."""
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+def _save_copies(tensors: Mapping[str, Tensor], path: Path) -> None:
+    # CPU copies that share no memory, as safetensors wants them.
+    save_file({name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}, path)
 
 
 def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     state: Mapping[int, Mapping[str, Any]] = optimizer.state_dict()["state"]
-    tensors = {
+    return {
         f"{index}.{key}": value if isinstance(value, Tensor) else torch.tensor(value)
         for index, values in state.items()
         for key, value in values.items()
         if value is not None
     }
-    return detached(tensors)
 
 
 class Meters:

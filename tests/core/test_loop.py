@@ -18,6 +18,7 @@ from utp.config.train import TrainConfig
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
 from utp.core.loop import FitResult, fit
+from utp.core.state import Progress
 from utp.errors import LossNotFinite, ResumeRefused
 
 CONFIG = TrainConfig(
@@ -194,6 +195,56 @@ def test_best_is_the_first_of_equal_epochs_and_its_checkpoint_is_kept(tmp_path: 
     names = {checkpoint.name for checkpoint in CheckpointStore(run_paths(tmp_path).checkpoint_dir, 2).committed()}
     assert result.best.checkpoint in names
     assert len(names) == 2
+
+
+STALLING = replace(CONFIG, epochs=9, lr=1e-9, early_stop_patience=3)  # nothing is learnt, so no epoch improves
+
+
+def test_run_that_improves_no_more_stops_early_and_succeeds(tmp_path: Path) -> None:
+    task = PixelTaskWithoutNorm(dropout=0.0)
+    result, reporter, _ = train(tmp_path, STALLING, task)
+    assert (result.outcome, result.stopped_early, result.epoch) == ("succeeded", True, 4)
+    assert [row["kind"] for row in reporter.rows].count("epoch") == 4
+    (note,) = reporter.notes
+    assert note.startswith("stopped early after epoch 4 of 9: val_acc@1 has not improved by more than 0 in the last 3")
+    again, reporter, _ = train(tmp_path, STALLING, task)
+    assert (again.outcome, again.stopped_early, again.epoch) == ("succeeded", True, 4)
+    assert [row["kind"] for row in reporter.rows] == ["test"]
+
+
+def test_patience_is_counted_across_a_resume(tmp_path: Path) -> None:
+    task = PixelTaskWithoutNorm(dropout=0.0)
+    stopped, _, _ = train(tmp_path, STALLING, task, stop_after_step=16)
+    assert (stopped.outcome, stopped.stopped_early) == ("stopped", False)
+    result, _, _ = train(tmp_path, STALLING, task)
+    assert (result.stopped_early, result.epoch) == (True, 4)
+
+
+def test_run_that_improves_or_has_no_epochs_left_does_not_stop_early(tmp_path: Path) -> None:
+    result, _, _ = train(tmp_path / "a", replace(CONFIG, early_stop_patience=1))
+    assert (result.stopped_early, result.epoch) == (False, 3)
+    result, reporter, _ = train(tmp_path / "b", replace(STALLING, epochs=4), PixelTaskWithoutNorm(dropout=0.0))
+    assert (result.stopped_early, result.epoch) == (False, 4)
+    assert reporter.notes == ["early_stop_patience 3 can't end a run of 4 epochs early"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "stalled_epochs"),
+    [
+        ("max", [0.5, 0.55, 0.59, 0.605], 0),  # 0.605 is more than 0.1 above 0.5: small gains add up
+        ("max", [0.5, 0.59, 0.4], 2),
+        ("min", [0.5, 0.45, 0.39], 0),
+        ("min", [0.5, None, 0.45], 2),
+        ("max", [None, 0.1], 0),
+    ],
+)
+def test_improvement_is_measured_from_the_last_one_that_counted(
+    mode: str, values: list[float | None], stalled_epochs: int
+) -> None:
+    progress = Progress()
+    for value in values:
+        progress.note_metric(value, mode, min_delta=0.1)
+    assert progress.stalled_epochs == stalled_epochs
 
 
 def test_rows_are_durable_before_the_checkpoint_that_covers_them(tmp_path: Path) -> None:

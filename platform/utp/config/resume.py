@@ -66,6 +66,8 @@ SAFE_ON_RESUME: Mapping[str, str] = {
     "eval_batch_size": _ONLY_SPEED,
     "eval_topk": _ONLY_REPORTS,
     "log_interval_steps": _ONLY_REPORTS,
+    "early_stop_patience": "a run may be made longer or shorter",
+    "early_stop_min_delta": "holds for the epochs to come",
     "save_per_epoch_checkpoint": _ONLY_SAVING,
     "checkpoint_every_steps": _ONLY_SAVING,
     "keep_last": _ONLY_SAVING,

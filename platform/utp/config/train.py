@@ -162,6 +162,12 @@ class TrainConfig:
     monitor_mode: Literal["max", "min"] = "max"
     """Whether a larger or a smaller `monitor_metric` is better."""
 
+    early_stop_patience: PositiveInt | None = None
+    """Stop after this many epochs in a row in which `monitor_metric` did not improve; none never stops early."""
+
+    early_stop_min_delta: Annotated[float, Field(ge=0)] = 0.0
+    """Least change of `monitor_metric` that counts as an improvement. Needs `early_stop_patience`."""
+
     save_per_epoch_checkpoint: bool = False
     """Also keep `epoch_XXX.pt` of every epoch."""
 
@@ -179,6 +185,13 @@ class TrainConfig:
     def _needs_loader_processes(cls, value: int | bool | None, info: ValidationInfo) -> int | bool | None:
         if value and info.data.get("num_workers") == 0:
             raise ValueError("has no effect with num_workers 0; leave it out or raise num_workers")
+        return value
+
+    @field_validator("early_stop_min_delta")
+    @classmethod
+    def _needs_patience(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("early_stop_patience", 1) is None:
+            raise ValueError("has no effect without early_stop_patience; set that too or leave this out")
         return value
 
     @field_validator("max_datapoints_per_class")

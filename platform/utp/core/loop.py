@@ -37,6 +37,8 @@ class FitResult:
     epoch: int
     best: Best | None
     test_values: Mapping[str, float | None]
+    stopped_early: bool = False
+    """Whether epochs were left out since the monitored metric did not improve any more."""
 
 
 def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer) -> FitResult:
@@ -49,12 +51,14 @@ def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Check
     """
     run = _Run(config, task, reporter, checkpointer)
     try:
-        while run.state.progress.epoch < config.epochs:
+        while run.state.progress.epoch < config.epochs and not run.is_stalled:
             run.train_epoch()
             run.evaluate_and_save()
     except StopRequested:
         run.save()
         return run.result("stopped", {})
+    if run.stops_early:
+        reporter.log_note(run.describe_early_stop())
     try:
         test_values = run.test_and_export_best()
     except StopRequested:  # all is saved, and the model holds the best weights now, not the last
@@ -73,6 +77,9 @@ class _Run:
         saved_compute = checkpoint.read_state()["compute"] if checkpoint else None
         self.compute, notes = resolve_compute(config, saved_compute)
         self.compute.apply()
+        patience = config.early_stop_patience
+        if patience is not None and patience >= config.epochs - 1:
+            notes = (*notes, f"early_stop_patience {patience} can't end a run of {config.epochs} epochs early")
         for note in notes:
             reporter.log_note(note)
 
@@ -88,6 +95,17 @@ class _Run:
             checkpointer.restore(self.state, checkpoint)
         self._saved_position = self._position() if checkpoint else None
         reporter.log_plan(self._plan())
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the monitored metric has not improved for as long as the config allows."""
+        patience = self.config.early_stop_patience
+        return patience is not None and self.state.progress.stalled_epochs >= patience
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether epochs are left that won't be trained."""
+        return self.is_stalled and self.state.progress.epoch < self.config.epochs
 
     def train_epoch(self) -> None:
         """Train on what is left of the current epoch."""
@@ -153,6 +171,8 @@ class _Run:
         progress.epoch, progress.batch = progress.epoch + 1, 0
         row = {"kind": "epoch", **train_means, **evaluation.values, "eval_s": round(time.monotonic() - started, 3)}
         self._log_row(row, epoch=progress.epoch)
+        value = evaluation.values.get(self.config.monitor_metric)
+        progress.note_metric(value, self.config.monitor_mode, self.config.early_stop_min_delta)
         if is_new_best := self._beats_best(evaluation):
             progress.best = self._new_best(evaluation)
             self.reporter.log_evaluation("val", progress.epoch, progress.step, evaluation)
@@ -204,7 +224,16 @@ class _Run:
     def result(self, outcome: Literal["succeeded", "stopped"], test: Mapping[str, float | None]) -> FitResult:
         """Return how this attempt ended."""
         progress = self.state.progress
-        return FitResult(outcome, progress.step, progress.epoch, progress.best, test)
+        return FitResult(outcome, progress.step, progress.epoch, progress.best, test, self.stops_early)
+
+    def describe_early_stop(self) -> str:
+        """Return the sentence that says why epochs are left out."""
+        config, progress = self.config, self.state.progress
+        return (
+            f"stopped early after epoch {progress.epoch} of {config.epochs}: {config.monitor_metric} has not improved "
+            f"by more than {config.early_stop_min_delta:g} in the last {progress.stalled_epochs} epochs "
+            f"(early_stop_patience {config.early_stop_patience})"
+        )
 
     def _position(self) -> tuple[int, int, int]:
         return self.state.progress.step, self.state.progress.epoch, self.state.progress.batch

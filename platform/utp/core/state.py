@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -49,6 +50,22 @@ class Progress:
     samples_seen: int = 0
     """Training images seen, over all epochs."""
     best: Best | None = None
+    stalled_epochs: int = 0
+    """Epochs since the monitored metric last improved on `stall_value` by the least change that counts."""
+    stall_value: float | None = None
+
+    def note_metric(self, value: float | None, mode: str, min_delta: float) -> None:
+        """Count an epoch for early stopping; a value that is undefined is no improvement."""
+        gain = None if value is None else self._gain(value, mode)
+        if gain is not None and gain > min_delta:
+            self.stalled_epochs, self.stall_value = 0, value
+        else:
+            self.stalled_epochs += 1
+
+    def _gain(self, value: float, mode: str) -> float:
+        if self.stall_value is None:
+            return math.inf
+        return value - self.stall_value if mode == "max" else self.stall_value - value
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

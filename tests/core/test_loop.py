@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
 from utp.core.loop import FitResult, fit
 from utp.core.state import Progress
-from utp.errors import LossNotFinite, ResumeRefused
+from utp.errors import LossNotFinite, ResumeRefused, TooManySkippedSteps
 
 CONFIG = TrainConfig(
     root="unused",
@@ -179,6 +180,64 @@ def test_loss_that_is_not_finite_stops_the_run_at_its_step_and_keeps_the_weights
     assert newest is not None
     assert newest.step == 7
     assert all(torch.isfinite(tensor).all() for tensor in load_file(newest.directory / "model.safetensors").values())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("bad_step", [0, 3])
+def test_skipped_step_changes_nothing_and_is_reported(tmp_path: Path, optimizer: str, bad_step: int) -> None:
+    """One epoch of one step fewer is the oracle: the batch that is poisoned might not have been there."""
+    config = replace(CONFIG, optimizer=optimizer, nan_policy="skip", schedule="constant", warmup_ratio=0.0)
+    config = replace(config, epochs=1, ema_decay=0.9, max_grad_norm=None)
+    _, reporter, skipped = train(tmp_path / "a", config, PixelTask(poison=poison_at((0, bad_step)), dropout=0.0))
+    _, _, weights = train(tmp_path / "b", config, PixelTaskWithout(bad_step, dropout=0.0))
+    assert_same_weights(weights, skipped)
+    assert reporter.notes == [
+        f"loss or gradient not finite: step {bad_step + 1} was skipped; 1 of {bad_step + 1} steps so far"
+    ]
+    (epoch,) = [row for row in reporter.rows if row["kind"] == "epoch"]
+    assert epoch["train_skipped_steps"] == 1
+    assert all(math.isfinite(value) for value in epoch.values() if isinstance(value, float))
+
+
+def poison_at(*places: tuple[int, int]) -> Callable[[int, int, torch.Tensor], torch.Tensor]:
+    return lambda epoch, batch, pixels: pixels * math.nan if (epoch, batch) in places else pixels
+
+
+class PixelTaskWithout(PixelTask):
+    """Leaves a batch out."""
+
+    def __init__(self, batch: int, dropout: float) -> None:
+        super().__init__(dropout=dropout)
+        self.left_out = batch
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        sizes = super().batch_sizes
+        return sizes[: self.left_out] + sizes[self.left_out + 1 :]
+
+    def train_batches(self, epoch: int, start_batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        batches = list(super().train_batches(epoch, 0))
+        yield from (batches[: self.left_out] + batches[self.left_out + 1 :])[start_batch:]
+
+
+def test_run_with_skipped_steps_resumes_exactly(tmp_path: Path) -> None:
+    config = replace(CONFIG, nan_policy="skip", max_skipped_steps=3, ema_decay=0.9)
+    task = PixelTask(poison=poison_at((0, 1), (0, 2), (1, 0)))
+    _, all_rows, weights = train(tmp_path / "a", config, task)
+    _, before, _ = train(tmp_path / "b", config, task, stop_after_step=2)
+    _, after, others = train(tmp_path / "b", config, task)
+    assert_same_weights(weights, others)
+    assert without_timings(before.rows + after.rows) == without_timings(all_rows.rows)
+    assert before.notes + after.notes == all_rows.notes
+
+
+def test_too_many_skipped_steps_in_a_row_end_the_run_also_across_a_resume(tmp_path: Path) -> None:
+    config = replace(CONFIG, nan_policy="skip", max_skipped_steps=2)
+    task = PixelTask(poison=poison_at((0, 1), (0, 2), (0, 3)))
+    train(tmp_path, config, task, stop_after_step=3)
+    with pytest.raises(TooManySkippedSteps) as caught:
+        train(tmp_path, config, task)
+    assert caught.value.step == 4
 
 
 def test_weights_that_explode_are_reported_with_the_way_out(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ SAFE_ON_RESUME: Mapping[str, str] = {
     "lr": _LATER_STEPS,
     "weight_decay": _LATER_STEPS,
     "max_grad_norm": _LATER_STEPS,
+    "nan_policy": _LATER_STEPS,
+    "max_skipped_steps": _LATER_STEPS,
     "num_workers": _ONLY_SPEED,
     "prefetch_factor": _ONLY_SPEED,
     "persistent_workers": _ONLY_SPEED,

@@ -116,6 +116,12 @@ class TrainConfig:
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of all optimizer steps in which the learning rate rises linearly from 0."""
 
+    nan_policy: Literal["stop", "skip"] = "stop"
+    """What a step does whose loss or gradient is not finite: fail the run, or leave everything as it was."""
+
+    max_skipped_steps: PositiveInt | None = None
+    """Steps in a row that may be skipped before the run fails; none means 10. Needs `nan_policy` skip."""
+
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Evaluate and keep a running average of the weights with this decay (0.9998, say); none keeps the weights."""
 
@@ -185,6 +191,13 @@ class TrainConfig:
     def _needs_loader_processes(cls, value: int | bool | None, info: ValidationInfo) -> int | bool | None:
         if value and info.data.get("num_workers") == 0:
             raise ValueError("has no effect with num_workers 0; leave it out or raise num_workers")
+        return value
+
+    @field_validator("max_skipped_steps")
+    @classmethod
+    def _needs_skipping(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value and info.data.get("nan_policy") == "stop":
+            raise ValueError("has no effect with nan_policy 'stop'; leave it out or set nan_policy to 'skip'")
         return value
 
     @field_validator("early_stop_min_delta")

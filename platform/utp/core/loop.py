@@ -13,19 +13,22 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer
 from utp.core.device import resolve_compute
 from utp.core.ema import Ema
-from utp.core.guard import FiniteGuard
+from utp.core.guard import BufferRollback, FiniteGuard
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
 from utp.core.randomness import derive_seed, reseed
 from utp.core.reporter import Reporter, RunPlan
 from utp.core.schedules.schedule import Schedule, build_schedule
 from utp.core.state import Best, Meters, TrainState
 from utp.core.task import Evaluation, StopRequested, Task
+
+MAX_SKIPPED_STEPS = 10
+"""Steps in a row that may be skipped when the config leaves it open."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Check
     """Train until all epochs are done or the reporter asks to stop; go on from the newest checkpoint if there is one.
 
     Raises:
-        LossNotFinite: loss or gradient became NaN or infinite; names the step.
+        LossNotFinite: loss or gradient became NaN or infinite (too often, with `nan_policy` skip); names the step.
         CheckpointUnreadable: there are checkpoints, but none that verifies.
         StorageFailed: checkpoints can't be written any more.
     """
@@ -90,9 +93,17 @@ class _Run:
         self.schedule: Schedule = build_schedule(config, total_steps=len(self.groups) * config.epochs)
         ema = Ema(model, config.ema_decay) if config.ema_decay is not None else None
         self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device), ema=ema)
-        self.guard = FiniteGuard(self.compute.device)
         if checkpoint is not None:
             checkpointer.restore(self.state, checkpoint)
+        self.skips = config.nan_policy == "skip"
+        if self.skips and not getattr(optimizer, "_step_supports_amp_scaling", False):
+            reason = (
+                "can't skip a step on the device; use one that takes found_inf, as adamw does, or nan_policy 'stop'"
+            )
+            raise ValueError(f"optimizer: {config.optimizer!r} {reason}")
+        limit = (config.max_skipped_steps or MAX_SKIPPED_STEPS) if self.skips else None
+        self.guard = FiniteGuard(self.compute.device, limit, self.state.progress.skipped_in_a_row)
+        self.rollback = BufferRollback(model) if self.skips else None
         self._saved_position = self._position() if checkpoint else None
         reporter.log_plan(self._plan())
 
@@ -136,6 +147,8 @@ class _Run:
         state, config = self.state, self.config
         sizes = [self.task.batch_sizes[index] for index in group]
         total_loss = torch.zeros((), device=self.compute.device)
+        if self.rollback:
+            self.rollback.remember()
         for micro_step, size in enumerate(sizes):
             batch = next(batches)
             # Dropout and drop-path draw from here: a function of the step, whatever the loader or a resume did before.
@@ -152,12 +165,15 @@ class _Run:
         found_inf = self.guard.observe(state.progress.step + 1, total_loss, grad_norm)
         if self.compute.is_cpu:
             self._check_finite()
+        state.meters.end_step(found_inf)
+        if self.rollback:
+            self.rollback.undo_if(found_inf)
         set_learning_rate(state.optimizer, config.lr * self.schedule.factor(state.progress.step))
         state.optimizer.found_inf = found_inf  # type: ignore[attr-defined]  # a fused optimizer skips its update on 1.0
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         if state.ema:
-            state.ema.update(state.progress.step)
+            state.ema.update(state.progress.step, found_inf if self.skips else None)
         state.progress.step += 1
         state.progress.samples_seen += sum(sizes)
 
@@ -259,13 +275,21 @@ class _Run:
         return Best(config.monitor_metric, config.monitor_mode, value, progress.epoch, progress.step, name)
 
     def _clip_gradients(self) -> Tensor | None:
-        if self.config.max_grad_norm is None:
-            return None
         trained = [p for group in self.state.optimizer.param_groups for p in group["params"]]
+        if self.config.max_grad_norm is None:
+            # Where the run goes on, a gradient that overflows must not pass; else the next loss tells of it.
+            return get_total_norm([p.grad for p in trained if p.grad is not None]) if self.skips else None
         return clip_grad_norm_(trained, self.config.max_grad_norm)
 
     def _check_finite(self) -> None:
-        self.guard.check(self.state.progress.epoch + 1)
+        progress = self.state.progress
+        skipped = self.guard.check(progress.epoch + 1)
+        progress.skipped_in_a_row = self.guard.skipped_in_a_row
+        if skipped:
+            progress.skipped_steps += len(skipped)
+            steps = f"step {skipped[0]} was" if len(skipped) == 1 else f"steps {', '.join(map(str, skipped))} were"
+            total = f"{progress.skipped_steps} of {max(progress.step, skipped[-1])} steps so far"
+            self.reporter.log_note(f"loss or gradient not finite: {steps} skipped; {total}")
 
     def _log_interval(self, batches: _Timed) -> None:
         self._check_finite()

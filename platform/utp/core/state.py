@@ -49,6 +49,10 @@ class Progress:
     """Micro-batches done in the current epoch."""
     samples_seen: int = 0
     """Training images seen, over all epochs."""
+    skipped_steps: int = 0
+    """Of the optimizer steps, those that were not finite and changed nothing."""
+    skipped_in_a_row: int = 0
+    """Of the last steps, how many were skipped."""
     best: Best | None = None
     stalled_epochs: int = 0
     """Epochs since the monitored metric last improved on `stall_value` by the least change that counts."""
@@ -158,13 +162,21 @@ class Meters:
 
     def __init__(self, names: tuple[str, ...], device: torch.device) -> None:
         self.names = names
-        self._sums = torch.zeros(2, len(names), dtype=torch.float64, device=device)  # rows: epoch, interval
-        self._counts = [0, 0]
+        # Rows: epoch, interval. Columns: the sums, then the number of samples, then that of skipped steps.
+        self._sums = torch.zeros(2, len(names) + 2, dtype=torch.float64, device=device)
+        self._step = torch.zeros(len(names) + 2, dtype=torch.float64, device=device)
 
     def add(self, sums: Mapping[str, Tensor], num_samples: int) -> None:
-        """Add one micro-batch."""
-        self._sums += torch.stack([sums[name].detach().double() for name in self.names])
-        self._counts = [count + num_samples for count in self._counts]
+        """Add one micro-batch of the present step."""
+        self._step[:-2] += torch.stack([sums[name].detach().double() for name in self.names])
+        self._step[-2] += num_samples
+
+    def end_step(self, is_bad: Tensor) -> None:
+        """Take the step's micro-batches in; if `is_bad` is 1.0 they do not count, but the skipped step does."""
+        skipped = torch.zeros_like(self._step)
+        skipped[-1] = 1.0
+        self._sums += torch.where(is_bad > 0, skipped, self._step)
+        self._step.zero_()
 
     def epoch_means(self) -> dict[str, float | None]:
         """Return the means over the epoch so far; reads from the device."""
@@ -174,26 +186,22 @@ class Meters:
         """Return the means since the last call and start a new interval; reads from the device."""
         means = self._means(1)
         self._sums[1].zero_()
-        self._counts[1] = 0
         return means
 
     def start_epoch(self) -> None:
         """Forget the epoch's sums and the interval's, so that no interval spans two epochs."""
         self._sums.zero_()
-        self._counts = [0, 0]
 
     def _means(self, row: int) -> dict[str, float | None]:
-        count = self._counts[row]
-        if not count:
-            return dict.fromkeys(self.names)
-        return {name: total / count for name, total in zip(self.names, self._sums[row].tolist(), strict=True)}
+        *totals, count, num_skipped = self._sums[row].tolist()
+        means = {name: total / count if count else None for name, total in zip(self.names, totals, strict=True)}
+        return {**means, "skipped_steps": num_skipped} if num_skipped else means
 
     def to_json(self) -> dict[str, Any]:
-        """Return names, sums and counts; Python prints a float64 so that it reads back equal."""
-        return {"names": list(self.names), "sums": self._sums.tolist(), "counts": self._counts}
+        """Return names and sums; Python prints a float64 so that it reads back equal."""
+        return {"names": list(self.names), "sums": self._sums.tolist()}
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Load what `to_json` gave."""
         assert tuple(data["names"]) == self.names, "a resumed run has the task of its first attempt"
         self._sums.copy_(torch.tensor(data["sums"], dtype=torch.float64))
-        self._counts = list(data["counts"])

@@ -308,9 +308,9 @@ def test_improvement_is_measured_from_the_last_one_that_counted(
 
 def test_rows_are_durable_before_the_checkpoint_that_covers_them(tmp_path: Path) -> None:
     _, reporter, _ = train(tmp_path)
-    for index, event in enumerate(reporter.events):
-        if event == "checkpoint":
-            assert reporter.events[index - 1] == "sync"
+    saves = [index for index, event in enumerate(reporter.events) if event == "saving"]
+    assert len(saves) == CONFIG.epochs
+    assert all(reporter.events[index - 1] == "sync" for index in saves)
 
 
 def test_checkpoint_every_steps_adds_none_at_the_end_of_an_epoch(tmp_path: Path) -> None:

@@ -52,16 +52,22 @@ def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Check
         CheckpointUnreadable: there are checkpoints, but none that verifies.
         StorageFailed: checkpoints can't be written any more.
     """
-    run = _Run(config, task, reporter, checkpointer)
+    with checkpointer:
+        return _fit(_Run(config, task, reporter, checkpointer))
+
+
+def _fit(run: _Run) -> FitResult:
     try:
-        while run.state.progress.epoch < config.epochs and not run.is_stalled:
+        while run.state.progress.epoch < run.config.epochs and not run.is_stalled:
             run.train_epoch()
             run.evaluate_and_save()
+        run.finish_save()
     except StopRequested:
         run.save()
+        run.finish_save()
         return run.result("stopped", {})
     if run.stops_early:
-        reporter.log_note(run.describe_early_stop())
+        run.reporter.log_note(run.describe_early_stop())
     try:
         test_values = run.test_and_export_best()
     except StopRequested:  # all is saved, and the model holds the best weights now, not the last
@@ -105,6 +111,7 @@ class _Run:
         self.guard = FiniteGuard(self.compute.device, limit, self.state.progress.skipped_in_a_row)
         self.rollback = BufferRollback(model) if self.skips else None
         self._saved_position = self._position() if checkpoint else None
+        self._previous_best = self.state.progress.best
         reporter.log_plan(self._plan())
 
     @property
@@ -135,6 +142,7 @@ class _Run:
             if progress.step % self.config.log_interval_steps == 0 or is_last:
                 self._log_interval(batches)
             self.reporter.log_step(progress.step, progress.epoch + 1)
+            self.finish_save(wait=False)
             every = self.config.checkpoint_every_steps
             if every and progress.step % every == 0 and not is_last:  # an epoch's end has a checkpoint of its own
                 self.save()
@@ -182,18 +190,18 @@ class _Run:
         self._check_finite()
         state, started = self.state, time.monotonic()
         evaluation = self._evaluate("val", state.evaluated_model)
-        progress, previous_best = state.progress, state.progress.best
+        self.finish_save()  # if it failed, what was best is no more
+        progress = state.progress
         train_means = {f"train_{name}": value for name, value in state.meters.epoch_means().items()}
         progress.epoch, progress.batch = progress.epoch + 1, 0
         row = {"kind": "epoch", **train_means, **evaluation.values, "eval_s": round(time.monotonic() - started, 3)}
         self._log_row(row, epoch=progress.epoch)
         value = evaluation.values.get(self.config.monitor_metric)
         progress.note_metric(value, self.config.monitor_mode, self.config.early_stop_min_delta)
-        if is_new_best := self._beats_best(evaluation):
-            progress.best = self._new_best(evaluation)
+        if self._beats_best(evaluation):
+            self._previous_best, progress.best = progress.best, self._new_best(evaluation)
             self.reporter.log_evaluation("val", progress.epoch, progress.step, evaluation)
-        if not self.save() and is_new_best:
-            progress.best = previous_best  # its weights are on no disk
+        self.save()
 
     def test_and_export_best(self) -> Mapping[str, float | None]:
         """Evaluate the best weights once on test, and write them as a folder for others; leaves them in the model."""
@@ -222,20 +230,30 @@ class _Run:
         self.reporter.log_phase("")
         return test_values
 
-    def save(self) -> bool:
-        """Commit the state, unless the newest checkpoint holds it already; say whether it is on disk."""
+    def save(self) -> None:
+        """Begin to commit the state, unless the newest checkpoint holds it already; waits for the save before it."""
         self._check_finite()
+        self.finish_save()
         if self._position() == self._saved_position:
-            return True
+            return
         self.reporter.sync()
         self.reporter.log_phase("saving")
-        checkpoint = self.checkpointer.save(self.state, {"compute": self.compute.to_json()})
+        self.checkpointer.save(self.state, {"compute": self.compute.to_json()})
         self.reporter.log_phase("")
-        if checkpoint is None:
-            return False
         self._saved_position = self._position()
-        self.reporter.log_checkpoint(checkpoint)
-        return True
+
+    def finish_save(self, *, wait: bool = True) -> None:
+        """Report how the save under way ended; if it failed, what it held is neither saved nor best."""
+        saved = self.checkpointer.finish(wait=wait)
+        if saved is None:
+            return
+        if saved.checkpoint is not None:
+            self.reporter.log_checkpoint(saved.checkpoint)
+            return
+        self._saved_position = None
+        progress = self.state.progress
+        if progress.best is not None and progress.best.checkpoint == saved.name:
+            progress.best = self._previous_best
 
     def result(self, outcome: Literal["succeeded", "stopped"], test: Mapping[str, float | None]) -> FitResult:
         """Return how this attempt ended."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -109,17 +108,13 @@ class TrainState:
             OPTIMIZER_FILE: _optimizer_tensors(self.optimizer),
         }
 
-    def file_writers(self) -> dict[str, Callable[[Path], None]]:
-        """Return, by file name, functions that write this state's tensors to a path they are given."""
-        return {name: partial(_save_copies, tensors) for name, tensors in self.tensors().items()}
-
     def to_json(self) -> dict[str, Any]:
         """Return what is not a tensor: progress, running sums, the optimizer's options per group."""
         groups = [{k: v for k, v in g.items() if k != "params"} for g in self.optimizer.state_dict()["param_groups"]]
         return {"progress": self.progress.to_json(), "meters": self.meters.to_json(), "param_groups": groups}
 
     def restore(self, directory: Path, data: Mapping[str, Any]) -> None:
-        """Load what `file_writers` and `to_json` gave, in place."""
+        """Load what was saved of `tensors` and what `to_json` gave, in place."""
         self.model.load_state_dict(load_file(directory / MODEL_FILE), strict=True)
         if self.ema:
             self.ema.module.load_state_dict(load_file(directory / EMA_FILE), strict=True)
@@ -135,11 +130,6 @@ class TrainState:
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
-
-
-def _save_copies(tensors: Mapping[str, Tensor], path: Path) -> None:
-    # CPU copies that share no memory, as safetensors wants them.
-    save_file({name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}, path)
 
 
 def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

@@ -150,6 +150,18 @@ class LossNotFinite(UtpError):
         )
 
 
+class TooManySkippedSteps(LossNotFinite):
+    """Step after step was not finite and skipped; the run learns nothing any more."""
+
+    def __init__(self, step: int, epoch: int, last_finite_loss: float | None, max_skipped_steps: int) -> None:
+        super().__init__(step, epoch, last_finite_loss)
+        self.args = (step, epoch, last_finite_loss, max_skipped_steps)
+        self.max_skipped_steps = max_skipped_steps
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}. The {self.max_skipped_steps} steps before it were skipped (max_skipped_steps)"
+
+
 class CheckpointUnreadable(UtpError):
     """Checkpoints are there, but none of them verifies; starting over silently would lose the run."""
 

@@ -49,6 +49,8 @@ def problems(make: Callable[[], object]) -> tuple[str, ...]:
         ({"eval_topk": (1, 0)}, "eval_topk[1]: should be greater than or equal to 1, got 0"),
         ({"num_workers": 0, "prefetch_factor": 2}, "prefetch_factor: has no effect with num_workers 0; leave it out"),
         ({"num_workers": 0, "persistent_workers": True}, "persistent_workers: has no effect with num_workers 0"),
+        ({"max_skipped_steps": 3}, "max_skipped_steps: has no effect with nan_policy 'stop'; leave it out or set"),
+        ({"early_stop_min_delta": 0.1}, "early_stop_min_delta: has no effect without early_stop_patience"),
         ({"max_datapoints_per_class": ()}, "max_datapoints_per_class: names no cap; leave it out"),
         (
             {"label_map": {"a": 0, "b": 2}},

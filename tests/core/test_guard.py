@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import pytest
 import torch
 
-from utp.core.guard import FiniteGuard
-from utp.errors import LossNotFinite
+from utp.core.guard import BufferRollback, FiniteGuard
+from utp.errors import LossNotFinite, TooManySkippedSteps
 
 
 def observe(guard: FiniteGuard, losses: list[float], norms: list[float | None] | None = None) -> list[float]:
@@ -39,6 +40,35 @@ def test_bad_gradient_counts_though_the_loss_is_finite() -> None:
     observe(guard, [1.0, 0.5], [1.0, math.inf])
     with pytest.raises(LossNotFinite, match="step 2"):
         guard.check(epoch=1)
+
+
+def test_skipping_guard_refuses_each_bad_step_alone_and_names_them() -> None:
+    guard = FiniteGuard(torch.device("cpu"), max_skipped_steps=2)
+    assert observe(guard, [1.0, math.nan, 0.5, math.inf, math.nan, 0.25]) == [0.0, 1.0, 0.0, 1.0, 1.0, 0.0]
+    assert guard.check(epoch=1) == (2, 4, 5)
+    assert guard.check(epoch=1) == ()
+
+
+def test_bad_steps_in_a_row_are_counted_across_checks_and_end_the_run() -> None:
+    guard = FiniteGuard(torch.device("cpu"), max_skipped_steps=2, skipped_in_a_row=1)
+    observe(guard, [math.nan])
+    assert guard.check(epoch=1) == (1,)
+    observe(guard, [math.nan])
+    with pytest.raises(TooManySkippedSteps, match="The 2 steps before it were skipped") as caught:
+        guard.check(epoch=1)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_buffers_of_a_bad_step_are_put_back_and_those_of_a_good_one_stay() -> None:
+    norm = torch.nn.BatchNorm1d(2)
+    rollback = BufferRollback(norm)
+    before = {name: buffer.clone() for name, buffer in norm.named_buffers()}
+    for is_bad in (True, False):
+        rollback.remember()
+        norm(torch.full((4, 2), math.nan if is_bad else 3.0))
+        rollback.undo_if(torch.tensor(float(is_bad)))
+        same = [torch.equal(before[name], buffer) for name, buffer in norm.named_buffers()]
+        assert same == [is_bad] * 3
 
 
 def test_very_first_step_has_no_finite_loss_before_it() -> None:

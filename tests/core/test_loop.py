@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from utp.config.train import TrainConfig
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
 from utp.core.loop import FitResult, fit
-from utp.errors import LossNotFinite, ResumeRefused
+from utp.core.state import Progress
+from utp.errors import LossNotFinite, ResumeRefused, TooManySkippedSteps
 
 CONFIG = TrainConfig(
     root="unused",
@@ -91,6 +93,38 @@ def test_stopped_and_resumed_run_equals_the_undisturbed_one(tmp_path: Path, stop
     assert resumed.test_values == undisturbed.test_values
 
 
+@pytest.mark.parametrize("stop_after_step", [1, 8])
+def test_average_of_a_resumed_run_equals_that_of_the_undisturbed_one(tmp_path: Path, stop_after_step: int) -> None:
+    config = replace(CONFIG, ema_decay=0.9)
+    _, all_rows, _ = train(tmp_path / "a", config)
+    _, before, _ = train(tmp_path / "b", config, stop_after_step=stop_after_step)
+    _, after, _ = train(tmp_path / "b", config)
+    assert_same_weights(newest_average(tmp_path / "a"), newest_average(tmp_path / "b"))
+    assert without_timings(before.rows + after.rows) == without_timings(all_rows.rows)
+
+
+def newest_average(folder: Path) -> dict[str, torch.Tensor]:
+    newest = CheckpointStore(run_paths(folder).checkpoint_dir, attempt=9).newest()
+    assert newest is not None
+    return load_file(newest.directory / "ema.safetensors")
+
+
+def test_average_is_evaluated_and_kept_as_best_and_leaves_training_alone(tmp_path: Path) -> None:
+    task = PixelTask()
+    _, plain, weights = train(tmp_path / "a")
+    result, averaged, others = train(tmp_path / "b", replace(CONFIG, ema_decay=0.9), task)
+    assert_same_weights(weights, others)
+    for one, other in zip(plain.rows, averaged.rows, strict=True):
+        assert one.get("train_loss") == other.get("train_loss")
+        assert one["kind"] == "train" or one != other
+    assert result.best is not None
+    best = torch.load(run_paths(tmp_path / "b").best_weights, weights_only=True)
+    assert best["checkpoint"] == result.best.checkpoint
+    average = load_file(run_paths(tmp_path / "b").checkpoint_dir / result.best.checkpoint / "ema.safetensors")
+    assert_same_weights(best["model"], average)
+    assert_same_weights(task.exported_weights, average)
+
+
 def test_resume_after_the_last_epoch_only_tests(tmp_path: Path) -> None:
     train(tmp_path)
     result, reporter, _ = train(tmp_path)
@@ -148,6 +182,64 @@ def test_loss_that_is_not_finite_stops_the_run_at_its_step_and_keeps_the_weights
     assert all(torch.isfinite(tensor).all() for tensor in load_file(newest.directory / "model.safetensors").values())
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("bad_step", [0, 3])
+def test_skipped_step_changes_nothing_and_is_reported(tmp_path: Path, optimizer: str, bad_step: int) -> None:
+    """One epoch of one step fewer is the oracle: the batch that is poisoned might not have been there."""
+    config = replace(CONFIG, optimizer=optimizer, nan_policy="skip", schedule="constant", warmup_ratio=0.0)
+    config = replace(config, epochs=1, ema_decay=0.9, max_grad_norm=None)
+    _, reporter, skipped = train(tmp_path / "a", config, PixelTask(poison=poison_at((0, bad_step)), dropout=0.0))
+    _, _, weights = train(tmp_path / "b", config, PixelTaskWithout(bad_step, dropout=0.0))
+    assert_same_weights(weights, skipped)
+    assert reporter.notes == [
+        f"loss or gradient not finite: step {bad_step + 1} was skipped; 1 of {bad_step + 1} steps so far"
+    ]
+    (epoch,) = [row for row in reporter.rows if row["kind"] == "epoch"]
+    assert epoch["train_skipped_steps"] == 1
+    assert all(math.isfinite(value) for value in epoch.values() if isinstance(value, float))
+
+
+def poison_at(*places: tuple[int, int]) -> Callable[[int, int, torch.Tensor], torch.Tensor]:
+    return lambda epoch, batch, pixels: pixels * math.nan if (epoch, batch) in places else pixels
+
+
+class PixelTaskWithout(PixelTask):
+    """Leaves a batch out."""
+
+    def __init__(self, batch: int, dropout: float) -> None:
+        super().__init__(dropout=dropout)
+        self.left_out = batch
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        sizes = super().batch_sizes
+        return sizes[: self.left_out] + sizes[self.left_out + 1 :]
+
+    def train_batches(self, epoch: int, start_batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        batches = list(super().train_batches(epoch, 0))
+        yield from (batches[: self.left_out] + batches[self.left_out + 1 :])[start_batch:]
+
+
+def test_run_with_skipped_steps_resumes_exactly(tmp_path: Path) -> None:
+    config = replace(CONFIG, nan_policy="skip", max_skipped_steps=3, ema_decay=0.9)
+    task = PixelTask(poison=poison_at((0, 1), (0, 2), (1, 0)))
+    _, all_rows, weights = train(tmp_path / "a", config, task)
+    _, before, _ = train(tmp_path / "b", config, task, stop_after_step=2)
+    _, after, others = train(tmp_path / "b", config, task)
+    assert_same_weights(weights, others)
+    assert without_timings(before.rows + after.rows) == without_timings(all_rows.rows)
+    assert before.notes + after.notes == all_rows.notes
+
+
+def test_too_many_skipped_steps_in_a_row_end_the_run_also_across_a_resume(tmp_path: Path) -> None:
+    config = replace(CONFIG, nan_policy="skip", max_skipped_steps=2)
+    task = PixelTask(poison=poison_at((0, 1), (0, 2), (0, 3)))
+    train(tmp_path, config, task, stop_after_step=3)
+    with pytest.raises(TooManySkippedSteps) as caught:
+        train(tmp_path, config, task)
+    assert caught.value.step == 4
+
+
 def test_weights_that_explode_are_reported_with_the_way_out(tmp_path: Path) -> None:
     config = replace(CONFIG, lr=1e30, optimizer="sgd", max_grad_norm=None)
     with pytest.raises(LossNotFinite, match=r"step \d+ .*Lower lr"):
@@ -164,11 +256,61 @@ def test_best_is_the_first_of_equal_epochs_and_its_checkpoint_is_kept(tmp_path: 
     assert len(names) == 2
 
 
+STALLING = replace(CONFIG, epochs=9, lr=1e-9, early_stop_patience=3)  # nothing is learnt, so no epoch improves
+
+
+def test_run_that_improves_no_more_stops_early_and_succeeds(tmp_path: Path) -> None:
+    task = PixelTaskWithoutNorm(dropout=0.0)
+    result, reporter, _ = train(tmp_path, STALLING, task)
+    assert (result.outcome, result.stopped_early, result.epoch) == ("succeeded", True, 4)
+    assert [row["kind"] for row in reporter.rows].count("epoch") == 4
+    (note,) = reporter.notes
+    assert note.startswith("stopped early after epoch 4 of 9: val_acc@1 has not improved by more than 0 in the last 3")
+    again, reporter, _ = train(tmp_path, STALLING, task)
+    assert (again.outcome, again.stopped_early, again.epoch) == ("succeeded", True, 4)
+    assert [row["kind"] for row in reporter.rows] == ["test"]
+
+
+def test_patience_is_counted_across_a_resume(tmp_path: Path) -> None:
+    task = PixelTaskWithoutNorm(dropout=0.0)
+    stopped, _, _ = train(tmp_path, STALLING, task, stop_after_step=16)
+    assert (stopped.outcome, stopped.stopped_early) == ("stopped", False)
+    result, _, _ = train(tmp_path, STALLING, task)
+    assert (result.stopped_early, result.epoch) == (True, 4)
+
+
+def test_run_that_improves_or_has_no_epochs_left_does_not_stop_early(tmp_path: Path) -> None:
+    result, _, _ = train(tmp_path / "a", replace(CONFIG, early_stop_patience=1))
+    assert (result.stopped_early, result.epoch) == (False, 3)
+    result, reporter, _ = train(tmp_path / "b", replace(STALLING, epochs=4), PixelTaskWithoutNorm(dropout=0.0))
+    assert (result.stopped_early, result.epoch) == (False, 4)
+    assert reporter.notes == ["early_stop_patience 3 can't end a run of 4 epochs early"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "stalled_epochs"),
+    [
+        ("max", [0.5, 0.55, 0.59, 0.605], 0),  # 0.605 is more than 0.1 above 0.5: small gains add up
+        ("max", [0.5, 0.59, 0.4], 2),
+        ("min", [0.5, 0.45, 0.39], 0),
+        ("min", [0.5, None, 0.45], 2),
+        ("max", [None, 0.1], 0),
+    ],
+)
+def test_improvement_is_measured_from_the_last_one_that_counted(
+    mode: str, values: list[float | None], stalled_epochs: int
+) -> None:
+    progress = Progress()
+    for value in values:
+        progress.note_metric(value, mode, min_delta=0.1)
+    assert progress.stalled_epochs == stalled_epochs
+
+
 def test_rows_are_durable_before_the_checkpoint_that_covers_them(tmp_path: Path) -> None:
     _, reporter, _ = train(tmp_path)
-    for index, event in enumerate(reporter.events):
-        if event == "checkpoint":
-            assert reporter.events[index - 1] == "sync"
+    saves = [index for index, event in enumerate(reporter.events) if event == "saving"]
+    assert len(saves) == CONFIG.epochs
+    assert all(reporter.events[index - 1] == "sync" for index in saves)
 
 
 def test_checkpoint_every_steps_adds_none_at_the_end_of_an_epoch(tmp_path: Path) -> None:

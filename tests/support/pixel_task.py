@@ -31,6 +31,7 @@ class PixelTask:
     poison: Callable[[int, int, Tensor], Tensor] | None = None
     """Changes the pixels of (epoch, batch) before the model sees them."""
     exported: list[Mapping[str, Any]] = field(default_factory=list)
+    exported_weights: dict[str, Tensor] = field(default_factory=dict)
     sum_names = ("loss", "acc@1")
 
     @cached_property
@@ -82,6 +83,7 @@ class PixelTask:
 
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
         self.exported.append(facts)
+        self.exported_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
     def close(self) -> None:
         pass

@@ -34,7 +34,8 @@ class RecordingReporter:
         self.events.append(f"evaluation {split}")
 
     def log_phase(self, phase: str) -> None:
-        pass
+        if phase == "saving":
+            self.events.append(phase)
 
     def log_note(self, sentence: str) -> None:
         self.notes.append(sentence)

@@ -116,6 +116,15 @@ class TrainConfig:
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of all optimizer steps in which the learning rate rises linearly from 0."""
 
+    nan_policy: Literal["stop", "skip"] = "stop"
+    """What a step does whose loss or gradient is not finite: fail the run, or leave everything as it was."""
+
+    max_skipped_steps: PositiveInt | None = None
+    """Steps in a row that may be skipped before the run fails; none means 10. Needs `nan_policy` skip."""
+
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Evaluate and keep a running average of the weights with this decay (0.9998, say); none keeps the weights."""
+
     grad_accum_steps: PositiveInt = 1
     """Micro-steps whose gradients make one optimizer step."""
 
@@ -159,6 +168,12 @@ class TrainConfig:
     monitor_mode: Literal["max", "min"] = "max"
     """Whether a larger or a smaller `monitor_metric` is better."""
 
+    early_stop_patience: PositiveInt | None = None
+    """Stop after this many epochs in a row in which `monitor_metric` did not improve; none never stops early."""
+
+    early_stop_min_delta: Annotated[float, Field(ge=0)] = 0.0
+    """Least change of `monitor_metric` that counts as an improvement. Needs `early_stop_patience`."""
+
     save_per_epoch_checkpoint: bool = False
     """Also keep `epoch_XXX.pt` of every epoch."""
 
@@ -176,6 +191,20 @@ class TrainConfig:
     def _needs_loader_processes(cls, value: int | bool | None, info: ValidationInfo) -> int | bool | None:
         if value and info.data.get("num_workers") == 0:
             raise ValueError("has no effect with num_workers 0; leave it out or raise num_workers")
+        return value
+
+    @field_validator("max_skipped_steps")
+    @classmethod
+    def _needs_skipping(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value and info.data.get("nan_policy") == "stop":
+            raise ValueError("has no effect with nan_policy 'stop'; leave it out or set nan_policy to 'skip'")
+        return value
+
+    @field_validator("early_stop_min_delta")
+    @classmethod
+    def _needs_patience(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("early_stop_patience", 1) is None:
+            raise ValueError("has no effect without early_stop_patience; set that too or leave this out")
         return value
 
     @field_validator("max_datapoints_per_class")

@@ -183,6 +183,8 @@ class CheckpointStore:
         """Delete what attempts before this one left half-written."""
         for path in self.directory.glob(".tmp-*"):
             shutil.rmtree(path, ignore_errors=True)
+        for path in self.directory.glob(".*.tmp-*"):  # of single files, as `replacing` names them
+            path.unlink(missing_ok=True)
 
 
 def find_fault(directory: Path) -> str | None:

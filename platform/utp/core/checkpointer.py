@@ -1,28 +1,50 @@
-"""`Checkpointer`: when a run saves, what is kept, and what a failing disk does to it."""
+"""`Checkpointer`: how a run saves, what is kept, and what a failing disk does to it.
+
+Training waits while its state is copied within memory; hashing, writing and fsync are done by one writer thread.
+"""
 
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-from safetensors.torch import load_file
-from torch import nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from utp.config.loading import dump_config
 from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
 from utp.core.checkpoint import Checkpoint, CheckpointStore
-from utp.core.state import MODEL_FILE, Best, TrainState
-from utp.core.weights import derive_best, repair_best, write_weights_file
+from utp.core.host_buffers import HostBuffers
+from utp.core.state import Best, Progress, TrainState
+from utp.core.weights import derive_best, evaluated_weights, repair_best, write_weights_file
 from utp.errors import ResumeRefused, StorageFailed
 
 MAX_FAILURES = 3
 """Commits in a row that may fail before the run does."""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """How a save ended: the name it was to have, and the checkpoint, or none where the disk refused."""
+
+    name: str
+    checkpoint: Checkpoint | None
+
+
+class SaveAbandoned(Exception):
+    """Ends a commit that nobody waits for any more."""
+
+
 class Checkpointer:
-    """Saves and restores the state of one run.
+    """Saves and restores the state of one run. A context: on leaving it no commit is under way any more.
 
     Args:
         config: what is trained; saved along.
@@ -46,6 +68,27 @@ class Checkpointer:
         self._store = store
         self._note = note
         self._failures = 0
+        self._buffers = HostBuffers()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._under_way: tuple[str, Future[_Committed]] | None = None
+        self._is_abandoned = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish the commit under way, or give it up where the process is to end at once (`KeyboardInterrupt`)."""
+        if kind is not None and not issubclass(kind, Exception):
+            self._is_abandoned.set()
+        self._writer.shutdown(wait=True)
+        if self._under_way is None:
+            return
+        name, future = self._under_way
+        failure = future.exception()
+        ending = "committed" if failure is None else f"not committed: {failure}"
+        self._note(f"checkpoint {name}, under way as training ended, was {ending}")
 
     def newest(self) -> Checkpoint | None:
         """Return the checkpoint to resume from; None for a run without one. Raises `CheckpointUnreadable`."""
@@ -67,22 +110,19 @@ class Checkpointer:
                 raise ResumeRefused(self.paths.name, f"{reason}; put the dataset back as it was, or start a new run")
         state.restore(checkpoint.directory, saved["state"])
         self._store.remove_leftovers()
-        self._derive(checkpoint, state, repair_only=True)
+        self._derive(checkpoint, state.progress, repair_only=True)
 
     def load_weights(self, model: nn.Module, checkpoint: Checkpoint) -> None:
-        """Load the model's weights alone."""
-        model.load_state_dict(load_file(checkpoint.directory / MODEL_FILE), strict=True)
+        """Load the weights that were evaluated into `model`."""
+        model.load_state_dict(load_file(evaluated_weights(checkpoint)), strict=True)
 
     def name_for(self, state: TrainState) -> str:
         """Return the name that a checkpoint of the present state takes."""
-        return self._store.name_for(state.progress.step, _epoch_label(state))
+        return self._store.name_for(state.progress.step, _epoch_label(state.progress))
 
-    def save(self, state: TrainState, extra: Mapping[str, Any]) -> Checkpoint | None:
-        """Commit the state, refresh what derives from it, prune. None where the disk refused: the run goes on.
-
-        Raises:
-            StorageFailed: for the third time in a row.
-        """
+    def save(self, state: TrainState, extra: Mapping[str, Any]) -> None:
+        """Copy the state and begin to commit the copy; `finish` tells how it ended, and has to before the next save."""
+        assert self._under_way is None, "one commit at a time: the buffers are the last one's until it is done"
         name = self.name_for(state)
         content = {
             "config": dump_config(self._config),
@@ -90,31 +130,63 @@ class Checkpointer:
             "state": state.to_json(),
             **extra,
         }
+        files = self._buffers.copy(state.tensors())
+        future = self._writer.submit(self._commit, files, content, name, replace(state.progress))
+        self._under_way = name, future
+
+    def finish(self, *, wait: bool) -> Saved | None:
+        """Return how the save under way ended; None if there is none, or if it goes on and nobody is to wait.
+
+        Where the disk refused, the run goes on: older checkpoints are as they were.
+
+        Raises:
+            StorageFailed: for the third time in a row.
+            AttemptSuperseded: a later attempt has taken over.
+        """
+        if self._under_way is None or not (wait or self._under_way[1].done()):
+            return None
+        name, future = self._under_way
         try:
-            checkpoint = self._store.commit(
-                state.file_writers(), content, name=name, step=state.progress.step, epoch=_epoch_label(state)
-            )
-            self._derive(checkpoint, state)
+            committed = future.result()
         except OSError as error:
             self._record_failure(name, error)
-            return None
+            return Saved(name, None)
+        finally:
+            if future.done():  # not where Ctrl-C cut the waiting short
+                self._under_way = None
         self._failures = 0
-        self._prune(state.progress.best)
-        return checkpoint
+        for sentence in committed.notes:
+            self._note(sentence)
+        return Saved(name, committed.checkpoint)
+
+    def _commit(
+        self, files: Mapping[str, Mapping[str, Tensor]], content: Mapping[str, Any], name: str, progress: Progress
+    ) -> _Committed:
+        """Commit, refresh what derives from it, prune; in the writer thread, so notes are handed back."""
+        writers = {file: partial(self._write_tensors, tensors) for file, tensors in files.items()}
+        epoch = _epoch_label(progress)
+        checkpoint = self._store.commit(writers, content, name=name, step=progress.step, epoch=epoch)
+        self._derive(checkpoint, progress)
+        return _Committed(checkpoint, self._prune(progress.best))
+
+    def _write_tensors(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        if self._is_abandoned.is_set():
+            raise SaveAbandoned("the process is to end at once")
+        save_file(dict(tensors), path)
 
     def best(self, best: Best) -> Checkpoint | None:
         """Return the committed checkpoint with the best weights, if it is there and verifies."""
         return self._store.get(best.checkpoint)
 
-    def _derive(self, checkpoint: Checkpoint, state: TrainState, *, repair_only: bool = False) -> None:
-        best = state.progress.best
+    def _derive(self, checkpoint: Checkpoint, progress: Progress, *, repair_only: bool = False) -> None:
+        best = progress.best
         if best is not None and (holder := checkpoint if best.checkpoint == checkpoint.name else self.best(best)):
             if repair_only and repair_best(self.paths, holder, best):
                 self._note(f"best.pt was rebuilt from {holder.name}")
             elif not repair_only and holder is checkpoint:
                 derive_best(self.paths, holder, best)
-        if self._config.save_per_epoch_checkpoint and state.progress.batch == 0 and state.progress.epoch > 0:
-            path = self.paths.epoch_weights(state.progress.epoch)
+        if self._config.save_per_epoch_checkpoint and progress.batch == 0 and progress.epoch > 0:
+            path = self.paths.epoch_weights(progress.epoch)
             if not (repair_only and path.exists()):
                 write_weights_file(path, checkpoint)
 
@@ -129,17 +201,24 @@ class Checkpointer:
             f"after {MAX_FAILURES} failures in a row the run stops"
         )
 
-    def _prune(self, best: Best | None) -> None:
+    def _prune(self, best: Best | None) -> tuple[str, ...]:
         try:
             self._store.prune(self._config.keep_last, {best.checkpoint} if best else set())
         except OSError as error:
-            self._note(f"old checkpoints could not be deleted: {error}")
+            return (f"old checkpoints could not be deleted: {error}",)
+        return ()
 
 
-def _epoch_label(state: TrainState) -> int:
+@dataclass(frozen=True)
+class _Committed:
+    checkpoint: Checkpoint
+    notes: tuple[str, ...]
+
+
+def _epoch_label(progress: Progress) -> int:
     """Epoch that the last step belongs to, from 1."""
-    at_boundary = state.progress.batch == 0 and state.progress.epoch > 0
-    return state.progress.epoch if at_boundary else state.progress.epoch + 1
+    at_boundary = progress.batch == 0 and progress.epoch > 0
+    return progress.epoch if at_boundary else progress.epoch + 1
 
 
 def _short(value: Any) -> str:

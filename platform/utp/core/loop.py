@@ -12,19 +12,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer
 from utp.core.device import resolve_compute
-from utp.core.guard import FiniteGuard
+from utp.core.ema import Ema
+from utp.core.guard import BufferRollback, FiniteGuard
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
 from utp.core.randomness import derive_seed, reseed
 from utp.core.reporter import Reporter, RunPlan
 from utp.core.schedules.schedule import Schedule, build_schedule
 from utp.core.state import Best, Meters, TrainState
 from utp.core.task import Evaluation, StopRequested, Task
+
+MAX_SKIPPED_STEPS = 10
+"""Steps in a row that may be skipped when the config leaves it open."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +40,34 @@ class FitResult:
     epoch: int
     best: Best | None
     test_values: Mapping[str, float | None]
+    stopped_early: bool = False
+    """Whether epochs were left out since the monitored metric did not improve any more."""
 
 
 def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer) -> FitResult:
     """Train until all epochs are done or the reporter asks to stop; go on from the newest checkpoint if there is one.
 
     Raises:
-        LossNotFinite: loss or gradient became NaN or infinite; names the step.
+        LossNotFinite: loss or gradient became NaN or infinite (too often, with `nan_policy` skip); names the step.
         CheckpointUnreadable: there are checkpoints, but none that verifies.
         StorageFailed: checkpoints can't be written any more.
     """
-    run = _Run(config, task, reporter, checkpointer)
+    with checkpointer:
+        return _fit(_Run(config, task, reporter, checkpointer))
+
+
+def _fit(run: _Run) -> FitResult:
     try:
-        while run.state.progress.epoch < config.epochs:
+        while run.state.progress.epoch < run.config.epochs and not run.is_stalled:
             run.train_epoch()
             run.evaluate_and_save()
+        run.finish_save()
     except StopRequested:
         run.save()
+        run.finish_save()
         return run.result("stopped", {})
+    if run.stops_early:
+        run.reporter.log_note(run.describe_early_stop())
     try:
         test_values = run.test_and_export_best()
     except StopRequested:  # all is saved, and the model holds the best weights now, not the last
@@ -72,6 +86,9 @@ class _Run:
         saved_compute = checkpoint.read_state()["compute"] if checkpoint else None
         self.compute, notes = resolve_compute(config, saved_compute)
         self.compute.apply()
+        patience = config.early_stop_patience
+        if patience is not None and patience >= config.epochs - 1:
+            notes = (*notes, f"early_stop_patience {patience} can't end a run of {config.epochs} epochs early")
         for note in notes:
             reporter.log_note(note)
 
@@ -80,12 +97,33 @@ class _Run:
         optimizer = build_optimizer(config, model)
         self.groups = _group_batches(task.batch_sizes, config.grad_accum_steps)
         self.schedule: Schedule = build_schedule(config, total_steps=len(self.groups) * config.epochs)
-        self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device))
-        self.guard = FiniteGuard(self.compute.device)
+        ema = Ema(model, config.ema_decay) if config.ema_decay is not None else None
+        self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device), ema=ema)
         if checkpoint is not None:
             checkpointer.restore(self.state, checkpoint)
+        self.skips = config.nan_policy == "skip"
+        if self.skips and not getattr(optimizer, "_step_supports_amp_scaling", False):
+            reason = (
+                "can't skip a step on the device; use one that takes found_inf, as adamw does, or nan_policy 'stop'"
+            )
+            raise ValueError(f"optimizer: {config.optimizer!r} {reason}")
+        limit = (config.max_skipped_steps or MAX_SKIPPED_STEPS) if self.skips else None
+        self.guard = FiniteGuard(self.compute.device, limit, self.state.progress.skipped_in_a_row)
+        self.rollback = BufferRollback(model) if self.skips else None
         self._saved_position = self._position() if checkpoint else None
+        self._previous_best = self.state.progress.best
         reporter.log_plan(self._plan())
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the monitored metric has not improved for as long as the config allows."""
+        patience = self.config.early_stop_patience
+        return patience is not None and self.state.progress.stalled_epochs >= patience
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether epochs are left that won't be trained."""
+        return self.is_stalled and self.state.progress.epoch < self.config.epochs
 
     def train_epoch(self) -> None:
         """Train on what is left of the current epoch."""
@@ -104,6 +142,7 @@ class _Run:
             if progress.step % self.config.log_interval_steps == 0 or is_last:
                 self._log_interval(batches)
             self.reporter.log_step(progress.step, progress.epoch + 1)
+            self.finish_save(wait=False)
             every = self.config.checkpoint_every_steps
             if every and progress.step % every == 0 and not is_last:  # an epoch's end has a checkpoint of its own
                 self.save()
@@ -116,6 +155,8 @@ class _Run:
         state, config = self.state, self.config
         sizes = [self.task.batch_sizes[index] for index in group]
         total_loss = torch.zeros((), device=self.compute.device)
+        if self.rollback:
+            self.rollback.remember()
         for micro_step, size in enumerate(sizes):
             batch = next(batches)
             # Dropout and drop-path draw from here: a function of the step, whatever the loader or a resume did before.
@@ -132,10 +173,15 @@ class _Run:
         found_inf = self.guard.observe(state.progress.step + 1, total_loss, grad_norm)
         if self.compute.is_cpu:
             self._check_finite()
+        state.meters.end_step(found_inf)
+        if self.rollback:
+            self.rollback.undo_if(found_inf)
         set_learning_rate(state.optimizer, config.lr * self.schedule.factor(state.progress.step))
         state.optimizer.found_inf = found_inf  # type: ignore[attr-defined]  # a fused optimizer skips its update on 1.0
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
+        if state.ema:
+            state.ema.update(state.progress.step, found_inf if self.skips else None)
         state.progress.step += 1
         state.progress.samples_seen += sum(sizes)
 
@@ -143,17 +189,19 @@ class _Run:
         """End an epoch: evaluate on val, remember the best, commit."""
         self._check_finite()
         state, started = self.state, time.monotonic()
-        evaluation = self._evaluate("val")
-        progress, previous_best = state.progress, state.progress.best
+        evaluation = self._evaluate("val", state.evaluated_model)
+        self.finish_save()  # if it failed, what was best is no more
+        progress = state.progress
         train_means = {f"train_{name}": value for name, value in state.meters.epoch_means().items()}
         progress.epoch, progress.batch = progress.epoch + 1, 0
         row = {"kind": "epoch", **train_means, **evaluation.values, "eval_s": round(time.monotonic() - started, 3)}
         self._log_row(row, epoch=progress.epoch)
-        if is_new_best := self._beats_best(evaluation):
-            progress.best = self._new_best(evaluation)
+        value = evaluation.values.get(self.config.monitor_metric)
+        progress.note_metric(value, self.config.monitor_mode, self.config.early_stop_min_delta)
+        if self._beats_best(evaluation):
+            self._previous_best, progress.best = progress.best, self._new_best(evaluation)
             self.reporter.log_evaluation("val", progress.epoch, progress.step, evaluation)
-        if not self.save() and is_new_best:
-            progress.best = previous_best  # its weights are on no disk
+        self.save()
 
     def test_and_export_best(self) -> Mapping[str, float | None]:
         """Evaluate the best weights once on test, and write them as a folder for others; leaves them in the model."""
@@ -162,13 +210,15 @@ class _Run:
         if best is None or holder is None:
             self.reporter.log_note("no best checkpoint is there, so the last weights are tested and exported")
             epoch, step = self.state.progress.epoch, self.state.progress.step
+            model = self.state.evaluated_model
         else:
-            self.checkpointer.load_weights(self.state.model, holder)
+            model = self.state.model
+            self.checkpointer.load_weights(model, holder)
             epoch, step = best.epoch, best.step
         test_values: Mapping[str, float | None] = {}
         if self.task.has_test:
             started = time.monotonic()
-            evaluation = self._evaluate("test")
+            evaluation = self._evaluate("test", model)
             test_values = evaluation.values
             row = {"kind": "test", **test_values, "eval_s": round(time.monotonic() - started, 3)}
             self._log_row(row, epoch, step)
@@ -176,38 +226,57 @@ class _Run:
             self.reporter.sync()
         self.reporter.log_phase("exporting")
         facts = {"epoch": epoch, **({best.metric: best.value} if best else {}), **test_values}
-        self.task.export(self.state.model, self.checkpointer.paths.hf, facts)
+        self.task.export(model, self.checkpointer.paths.hf, facts)
         self.reporter.log_phase("")
         return test_values
 
-    def save(self) -> bool:
-        """Commit the state, unless the newest checkpoint holds it already; say whether it is on disk."""
+    def save(self) -> None:
+        """Begin to commit the state, unless the newest checkpoint holds it already; waits for the save before it."""
         self._check_finite()
+        self.finish_save()
         if self._position() == self._saved_position:
-            return True
+            return
         self.reporter.sync()
         self.reporter.log_phase("saving")
-        checkpoint = self.checkpointer.save(self.state, {"compute": self.compute.to_json()})
+        self.checkpointer.save(self.state, {"compute": self.compute.to_json()})
         self.reporter.log_phase("")
-        if checkpoint is None:
-            return False
         self._saved_position = self._position()
-        self.reporter.log_checkpoint(checkpoint)
-        return True
+
+    def finish_save(self, *, wait: bool = True) -> None:
+        """Report how the save under way ended; if it failed, what it held is neither saved nor best."""
+        saved = self.checkpointer.finish(wait=wait)
+        if saved is None:
+            return
+        if saved.checkpoint is not None:
+            self.reporter.log_checkpoint(saved.checkpoint)
+            return
+        self._saved_position = None
+        progress = self.state.progress
+        if progress.best is not None and progress.best.checkpoint == saved.name:
+            progress.best = self._previous_best
 
     def result(self, outcome: Literal["succeeded", "stopped"], test: Mapping[str, float | None]) -> FitResult:
         """Return how this attempt ended."""
         progress = self.state.progress
-        return FitResult(outcome, progress.step, progress.epoch, progress.best, test)
+        return FitResult(outcome, progress.step, progress.epoch, progress.best, test, self.stops_early)
+
+    def describe_early_stop(self) -> str:
+        """Return the sentence that says why epochs are left out."""
+        config, progress = self.config, self.state.progress
+        return (
+            f"stopped early after epoch {progress.epoch} of {config.epochs}: {config.monitor_metric} has not improved "
+            f"by more than {config.early_stop_min_delta:g} in the last {progress.stalled_epochs} epochs "
+            f"(early_stop_patience {config.early_stop_patience})"
+        )
 
     def _position(self) -> tuple[int, int, int]:
         return self.state.progress.step, self.state.progress.epoch, self.state.progress.batch
 
-    def _evaluate(self, split: str) -> Evaluation:
+    def _evaluate(self, split: str, model: nn.Module) -> Evaluation:
         self.reporter.log_phase(f"evaluating {split}")
-        self.state.model.eval()
+        model.eval()
         with torch.no_grad():  # not inference_mode: what a model caches in it can't be trained with later
-            evaluation = self.task.evaluate(self.state.model, split, self.compute, self.reporter.should_stop)
+            evaluation = self.task.evaluate(model, split, self.compute, self.reporter.should_stop)
         self.reporter.log_phase("")
         return evaluation
 
@@ -224,13 +293,21 @@ class _Run:
         return Best(config.monitor_metric, config.monitor_mode, value, progress.epoch, progress.step, name)
 
     def _clip_gradients(self) -> Tensor | None:
-        if self.config.max_grad_norm is None:
-            return None
         trained = [p for group in self.state.optimizer.param_groups for p in group["params"]]
+        if self.config.max_grad_norm is None:
+            # Where the run goes on, a gradient that overflows must not pass; else the next loss tells of it.
+            return get_total_norm([p.grad for p in trained if p.grad is not None]) if self.skips else None
         return clip_grad_norm_(trained, self.config.max_grad_norm)
 
     def _check_finite(self) -> None:
-        self.guard.check(self.state.progress.epoch + 1)
+        progress = self.state.progress
+        skipped = self.guard.check(progress.epoch + 1)
+        progress.skipped_in_a_row = self.guard.skipped_in_a_row
+        if skipped:
+            progress.skipped_steps += len(skipped)
+            steps = f"step {skipped[0]} was" if len(skipped) == 1 else f"steps {', '.join(map(str, skipped))} were"
+            total = f"{progress.skipped_steps} of {max(progress.step, skipped[-1])} steps so far"
+            self.reporter.log_note(f"loss or gradient not finite: {steps} skipped; {total}")
 
     def _log_interval(self, batches: _Timed) -> None:
         self._check_finite()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from utp.core.ema import Ema
+
 MODEL_FILE = "model.safetensors"
 OPTIMIZER_FILE = "optimizer.safetensors"
+EMA_FILE = "ema.safetensors"
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,27 @@ class Progress:
     """Micro-batches done in the current epoch."""
     samples_seen: int = 0
     """Training images seen, over all epochs."""
+    skipped_steps: int = 0
+    """Of the optimizer steps, those that were not finite and changed nothing."""
+    skipped_in_a_row: int = 0
+    """Of the last steps, how many were skipped."""
     best: Best | None = None
+    stalled_epochs: int = 0
+    """Epochs since the monitored metric last improved on `stall_value` by the least change that counts."""
+    stall_value: float | None = None
+
+    def note_metric(self, value: float | None, mode: str, min_delta: float) -> None:
+        """Count an epoch for early stopping; a value that is undefined is no improvement."""
+        gain = None if value is None else self._gain(value, mode)
+        if gain is not None and gain > min_delta:
+            self.stalled_epochs, self.stall_value = 0, value
+        else:
+            self.stalled_epochs += 1
+
+    def _gain(self, value: float, mode: str) -> float:
+        if self.stall_value is None:
+            return math.inf
+        return value - self.stall_value if mode == "max" else self.stall_value - value
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -59,7 +83,7 @@ class Progress:
 
 @dataclass
 class TrainState:
-    """Model, optimizer, progress and running sums of a run.
+    """Model, its average, optimizer, progress and running sums of a run.
 
     The learning-rate schedule is a function of `progress.step`, and every random draw one of (seed, epoch, index or
     step), so neither has a state of its own.
@@ -69,12 +93,19 @@ class TrainState:
     optimizer: Optimizer
     meters: Meters
     progress: Progress = field(default_factory=Progress)
+    ema: Ema | None = None
 
-    def file_writers(self) -> dict[str, Callable[[Path], None]]:
-        """Return, by file name, functions that write this state's tensors to a path they are given."""
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The weights that are evaluated and kept as best: the average where there is one."""
+        return self.ema.module if self.ema else self.model
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Return this state's own tensors, by file and by name in it."""
         return {
-            MODEL_FILE: lambda path: save_file(detached(self.model.state_dict()), path),
-            OPTIMIZER_FILE: lambda path: save_file(_optimizer_tensors(self.optimizer), path),
+            MODEL_FILE: self.model.state_dict(),
+            **({EMA_FILE: self.ema.module.state_dict()} if self.ema else {}),
+            OPTIMIZER_FILE: _optimizer_tensors(self.optimizer),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -83,8 +114,10 @@ class TrainState:
         return {"progress": self.progress.to_json(), "meters": self.meters.to_json(), "param_groups": groups}
 
     def restore(self, directory: Path, data: Mapping[str, Any]) -> None:
-        """Load what `file_writers` and `to_json` gave, in place."""
+        """Load what was saved of `tensors` and what `to_json` gave, in place."""
         self.model.load_state_dict(load_file(directory / MODEL_FILE), strict=True)
+        if self.ema:
+            self.ema.module.load_state_dict(load_file(directory / EMA_FILE), strict=True)
         self._restore_optimizer(load_file(directory / OPTIMIZER_FILE))
         self.meters.restore(data["meters"])
         self.progress = Progress.from_json(data["progress"])
@@ -99,20 +132,14 @@ class TrainState:
         self.optimizer.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
 
 
-def detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return CPU copies that share no memory, as safetensors wants them."""
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-
-
 def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     state: Mapping[int, Mapping[str, Any]] = optimizer.state_dict()["state"]
-    tensors = {
+    return {
         f"{index}.{key}": value if isinstance(value, Tensor) else torch.tensor(value)
         for index, values in state.items()
         for key, value in values.items()
         if value is not None
     }
-    return detached(tensors)
 
 
 class Meters:
@@ -125,13 +152,21 @@ class Meters:
 
     def __init__(self, names: tuple[str, ...], device: torch.device) -> None:
         self.names = names
-        self._sums = torch.zeros(2, len(names), dtype=torch.float64, device=device)  # rows: epoch, interval
-        self._counts = [0, 0]
+        # Rows: epoch, interval. Columns: the sums, then the number of samples, then that of skipped steps.
+        self._sums = torch.zeros(2, len(names) + 2, dtype=torch.float64, device=device)
+        self._step = torch.zeros(len(names) + 2, dtype=torch.float64, device=device)
 
     def add(self, sums: Mapping[str, Tensor], num_samples: int) -> None:
-        """Add one micro-batch."""
-        self._sums += torch.stack([sums[name].detach().double() for name in self.names])
-        self._counts = [count + num_samples for count in self._counts]
+        """Add one micro-batch of the present step."""
+        self._step[:-2] += torch.stack([sums[name].detach().double() for name in self.names])
+        self._step[-2] += num_samples
+
+    def end_step(self, is_bad: Tensor) -> None:
+        """Take the step's micro-batches in; if `is_bad` is 1.0 they do not count, but the skipped step does."""
+        skipped = torch.zeros_like(self._step)
+        skipped[-1] = 1.0
+        self._sums += torch.where(is_bad > 0, skipped, self._step)
+        self._step.zero_()
 
     def epoch_means(self) -> dict[str, float | None]:
         """Return the means over the epoch so far; reads from the device."""
@@ -141,26 +176,22 @@ class Meters:
         """Return the means since the last call and start a new interval; reads from the device."""
         means = self._means(1)
         self._sums[1].zero_()
-        self._counts[1] = 0
         return means
 
     def start_epoch(self) -> None:
         """Forget the epoch's sums and the interval's, so that no interval spans two epochs."""
         self._sums.zero_()
-        self._counts = [0, 0]
 
     def _means(self, row: int) -> dict[str, float | None]:
-        count = self._counts[row]
-        if not count:
-            return dict.fromkeys(self.names)
-        return {name: total / count for name, total in zip(self.names, self._sums[row].tolist(), strict=True)}
+        *totals, count, num_skipped = self._sums[row].tolist()
+        means = {name: total / count if count else None for name, total in zip(self.names, totals, strict=True)}
+        return {**means, "skipped_steps": num_skipped} if num_skipped else means
 
     def to_json(self) -> dict[str, Any]:
-        """Return names, sums and counts; Python prints a float64 so that it reads back equal."""
-        return {"names": list(self.names), "sums": self._sums.tolist(), "counts": self._counts}
+        """Return names and sums; Python prints a float64 so that it reads back equal."""
+        return {"names": list(self.names), "sums": self._sums.tolist()}
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Load what `to_json` gave."""
         assert tuple(data["names"]) == self.names, "a resumed run has the task of its first attempt"
         self._sums.copy_(torch.tensor(data["sums"], dtype=torch.float64))
-        self._counts = list(data["counts"])

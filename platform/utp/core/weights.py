@@ -15,15 +15,21 @@ from safetensors.torch import load_file
 from utp.config.paths import RunPaths
 from utp.core.checkpoint import MANIFEST, Checkpoint
 from utp.core.durable import replacing, write_json_durably
-from utp.core.state import MODEL_FILE, Best
+from utp.core.state import EMA_FILE, MODEL_FILE, Best
+
+
+def evaluated_weights(checkpoint: Checkpoint) -> Path:
+    """Return the file of the weights that were evaluated: the average where there is one."""
+    average = checkpoint.directory / EMA_FILE
+    return average if average.exists() else checkpoint.directory / MODEL_FILE
 
 
 def write_weights_file(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the weights of a committed checkpoint, with config, label map and origin, as one file."""
+    """Write the evaluated weights of a committed checkpoint, with config, label map and origin, as one file."""
     state = checkpoint.read_state()
     content = {
         "schema_version": 1,
-        "model": load_file(checkpoint.directory / MODEL_FILE),
+        "model": load_file(evaluated_weights(checkpoint)),
         "config": state["config"],
         "identity": state["identity"],
         "progress": state["state"]["progress"],
@@ -66,4 +72,5 @@ def repair_best(paths: RunPaths, checkpoint: Checkpoint, best: Best) -> bool:
 
 def _model_hash(checkpoint: Checkpoint) -> str:
     manifest = json.loads((checkpoint.directory / MANIFEST).read_bytes())
-    return next(str(file["sha256"]) for file in manifest["files"] if file["name"] == MODEL_FILE)
+    name = evaluated_weights(checkpoint).name
+    return next(str(file["sha256"]) for file in manifest["files"] if file["name"] == name)

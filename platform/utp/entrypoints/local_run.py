@@ -177,6 +177,7 @@ def _describe_result(result: FitResult) -> dict[str, Any]:
         "epoch": result.epoch,
         "best": asdict(best) if best else None,
         "metrics": metrics,
+        "stopped_early": result.stopped_early,
     }
 
 

@@ -32,6 +32,7 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "task": _SAME_GOAL,
     "loss": _SAME_GOAL,
     "loss_options": _SAME_GOAL,
+    "class_weights": _SAME_GOAL,
     "optimizer": _SAME_OPTIMIZER,
     "optimizer_options": _SAME_OPTIMIZER,
     "schedule": _SAME_OPTIMIZER,

@@ -92,6 +92,12 @@ class TrainConfig:
     loss_options: Options = Field(default_factory=dict)
     """Options of the loss."""
 
+    class_weights: Literal["balanced"] | dict[Key, Annotated[float, Field(gt=0)]] | None = None
+    """What a sample counts in the training loss, by class name (1 if not named); `balanced` evens out class sizes.
+
+    Scaled to mean 1 over the training images; the loss is sum(weight * loss) / number of images. `val_loss` has none.
+    """
+
     optimizer: str = "adamw"
     """Optimizer, by name."""
 
@@ -189,6 +195,13 @@ class TrainConfig:
     @classmethod
     def _options_are_json(cls, value: Options) -> Options:
         return {key: _to_json(option, f"[{key!r}]") for key, option in value.items()}
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weights_are_not_empty(cls, value: Any) -> Any:
+        if value == {}:
+            raise ValueError("names no weight; leave it out to weigh all images alike")
+        return value
 
     @field_validator("label_map")
     @classmethod

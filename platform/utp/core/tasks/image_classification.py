@@ -21,6 +21,7 @@ from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.device import Compute
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
+from utp.core.losses.class_weights import WeightedLoss, weigh_classes
 from utp.core.losses.entries import LOSSES
 from utp.core.metrics.calibration import calibration
 from utp.core.metrics.classification import compute_metrics, confusion_matrix, per_class_table
@@ -33,7 +34,7 @@ from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
 from utp.core.models.source import resolve_source
-from utp.core.task import Evaluation, StepSums, StopPoll, StopRequested
+from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
 from utp.settings import Settings
 
 OnScan = Callable[[int, int], None]
@@ -62,7 +63,7 @@ class ImageClassification:
         self._model = model
         loss = LOSSES.get(config.loss)
         loss_options = loss.check_options(config.loss_options, "loss_options")
-        self._train_loss = loss.load()(loss_options, is_training=True)
+        self._train_loss = self._weighted(loss.load()(loss_options, is_training=True))
         self._eval_loss = loss.load()(loss_options, is_training=False)
         self._train = self._open_train()
         self._eval: dict[str, EvalBatches] = {}
@@ -147,6 +148,12 @@ class ImageClassification:
             "roc_micro": lambda: roc_micro_figure(roc_micro(scores), title=title),
             "reliability": lambda: reliability_figure(calibration(scores), title=title),
         }
+
+    def _weighted(self, loss: SampleLoss) -> SampleLoss:
+        if self.config.class_weights is None:
+            return loss
+        labels = (sample.class_index for sample in self.splits["train"])
+        return WeightedLoss(loss, weigh_classes(self.config.class_weights, self.manifest.classes, labels))
 
     def _open_train(self) -> TrainBatches:
         config = self.config

@@ -18,6 +18,7 @@ from utp.config.train import TrainConfig
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
 from utp.core.loop import FitResult, fit
+from utp.core.optimizers.entries import OPTIMIZERS
 from utp.errors import LossNotFinite, ResumeRefused
 
 CONFIG = TrainConfig(
@@ -131,7 +132,16 @@ class PixelTaskWithoutNorm(PixelTask):
         return model
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
+def test_every_optimizer_resumes_bit_exactly(tmp_path: Path, optimizer: str) -> None:
+    config = replace(CONFIG, optimizer=optimizer, epochs=2)
+    _, _, weights = train(tmp_path / "a", config)
+    train(tmp_path / "b", config, stop_after_step=4)
+    _, _, others = train(tmp_path / "b", config)
+    assert_same_weights(weights, others)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
 def test_loss_that_is_not_finite_stops_the_run_at_its_step_and_keeps_the_weights(
     tmp_path: Path, optimizer: str
 ) -> None:

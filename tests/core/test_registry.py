@@ -102,7 +102,7 @@ def test_every_augmentation_gives_bytes_of_the_models_size(name: str) -> None:
 
 
 def test_all_problems_of_a_config_are_told_at_once() -> None:
-    config = TrainConfig(root="x", model_flavour="builtin/nothing", loss="hinge", optimizer="adan", schedule="step")
+    config = TrainConfig(root="x", model_flavour="builtin/nothing", loss="hinge", optimizer="adan", schedule="stairs")
     with pytest.raises(ConfigError) as caught:
         check_config(config)
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [

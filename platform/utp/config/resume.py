@@ -35,6 +35,7 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "class_weights": _SAME_GOAL,
     "optimizer": _SAME_OPTIMIZER,
     "optimizer_options": _SAME_OPTIMIZER,
+    "layer_decay": "the saved optimizer state is of other groups",
     "schedule": _SAME_OPTIMIZER,
     "schedule_options": _SAME_OPTIMIZER,
     "warmup_ratio": _SAME_OPTIMIZER,

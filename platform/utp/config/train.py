@@ -110,6 +110,12 @@ class TrainConfig:
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     """Weight decay; not applied to biases, norms and other vectors."""
 
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Learning rate of each block as a share of that of the block above it, from the head down; none means all alike.
+
+    0.65 to 0.75 is usual in fine-tuning. Needs a backbone that trains.
+    """
+
     max_grad_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """Clip the gradient to this L2 norm; none clips nothing."""
 
@@ -120,7 +126,7 @@ class TrainConfig:
     """Options of the schedule."""
 
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of all optimizer steps in which the learning rate rises linearly from 0."""
+    """Share of all optimizer steps in which the learning rate rises linearly from 0 (`one_cycle`: along a cosine)."""
 
     grad_accum_steps: PositiveInt = 1
     """Micro-steps whose gradients make one optimizer step."""
@@ -201,6 +207,13 @@ class TrainConfig:
     def _weights_are_not_empty(cls, value: Any) -> Any:
         if value == {}:
             raise ValueError("names no weight; leave it out to weigh all images alike")
+        return value
+
+    @field_validator("layer_decay")
+    @classmethod
+    def _needs_a_backbone_that_trains(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value and info.data.get("freeze_backbone"):
+            raise ValueError("has no effect with freeze_backbone; leave one of them out")
         return value
 
     @field_validator("label_map")

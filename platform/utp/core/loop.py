@@ -235,7 +235,7 @@ class _Run:
     def _log_interval(self, batches: _Timed) -> None:
         self._check_finite()
         means = {f"train_{name}": value for name, value in self.state.meters.take_interval_means().items()}
-        rate = self.state.optimizer.param_groups[0]["lr"]
+        rate = max(group["lr"] for group in self.state.optimizer.param_groups)  # layer_decay scales some of them down
         self._log_row({"kind": "train", **means, "lr": rate, **batches.take_timings()}, self.state.progress.epoch + 1)
 
     def _log_row(self, row: Mapping[str, Any], epoch: int, step: int | None = None) -> None:

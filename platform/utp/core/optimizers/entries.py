@@ -11,7 +11,8 @@ from utp.config.train import STRICT
 from utp.core.registry import Registry
 
 OPTIMIZERS = Registry("optimizer")
-"""Target: `build(groups, lr, options) -> torch.optim.Optimizer`; each group has `params` and its own `weight_decay`."""
+"""Target: `build(groups, lr, options) -> torch.optim.Optimizer`; a group has `params`, `weight_decay`
+and perhaps `lr_scale`, which the loop multiplies the rate with."""
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 

@@ -82,6 +82,21 @@ class TrainConfig:
     freeze_backbone: bool = False
     """Train the head alone; the backbone's weights and batch-norm statistics stay as loaded."""
 
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of samples that skip the last block (earlier ones less); none keeps the model's own. Some families only."""
+
+    gradient_checkpointing: bool = False
+    """Compute activations again in backward: less memory, about a third more time. Not in all families."""
+
+    channels_last: bool = False
+    """Lay images and kernels out with channels last: faster convolutions, no gain for plain transformers."""
+
+    compile: bool = False
+    """Compile the model with `torch.compile`: a slow start, once per batch size, and faster steps after it."""
+
+    sync_batchnorm: bool = False
+    """Take batch-norm statistics over all workers; needs several GPUs."""
+
     # --- task, loss, optimisation ---------------------------------------------------------------
     task: str = "image_classification"
     """What is learnt, by name."""
@@ -142,6 +157,9 @@ class TrainConfig:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes a GPU if there is one."""
+
+    deterministic: bool = False
+    """Use kernels that give equal results only, which are slower on a GPU; an operation that has none is an error."""
 
     num_threads: PositiveInt | None = None
     """CPU threads of the training process; none means the cores it may use. Other counts give other roundings."""
@@ -209,9 +227,9 @@ class TrainConfig:
             raise ValueError("names no weight; leave it out to weigh all images alike")
         return value
 
-    @field_validator("layer_decay")
+    @field_validator("drop_path_rate", "gradient_checkpointing", "layer_decay")
     @classmethod
-    def _needs_a_backbone_that_trains(cls, value: float | None, info: ValidationInfo) -> float | None:
+    def _needs_a_backbone_that_trains(cls, value: float | bool | None, info: ValidationInfo) -> float | bool | None:
         if value and info.data.get("freeze_backbone"):
             raise ValueError("has no effect with freeze_backbone; leave one of them out")
         return value

@@ -63,7 +63,10 @@ IN_ORDER = {
         {"depths": [2, 1]},
         ["embedder.", "stages.0.layers.0.", "stages.0.layers.1.", "stages.1.layers.0.", "classifier."],
     ),
-    "poolformer": ({}, ["patch_embeddings.0.", "block.0.0.", "patch_embeddings.1.", "patch_embeddings.2.", "classifier."]),
+    "poolformer": (
+        {},
+        ["patch_embeddings.0.", "block.0.0.", "patch_embeddings.1.", "patch_embeddings.2.", "classifier."],
+    ),
 }
 
 

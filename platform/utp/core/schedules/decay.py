@@ -19,7 +19,7 @@ def linear(progress: float, options: DecayOptions) -> float:
 
 def polynomial(progress: float, options: PolynomialOptions) -> float:
     """A power of what is left, from 1 to `final_factor`."""
-    return options.final_factor + (1 - options.final_factor) * (1 - progress) ** options.power
+    return options.final_factor + (1 - options.final_factor) * math.pow(1 - progress, options.power)
 
 
 def step(progress: float, options: StepOptions) -> float:

@@ -33,6 +33,7 @@ from utp.core.models.architecture import load_architecture
 from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
+from utp.core.models.options import prepare_model
 from utp.core.models.source import resolve_source
 from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
 from utp.settings import Settings
@@ -65,6 +66,7 @@ class ImageClassification:
         loss_options = loss.check_options(config.loss_options, "loss_options")
         self._train_loss = self._weighted(loss.load()(loss_options, is_training=True))
         self._eval_loss = loss.load()(loss_options, is_training=False)
+        self._memory_format = torch.channels_last if config.channels_last else torch.preserve_format
         self._train = self._open_train()
         self._eval: dict[str, EvalBatches] = {}
 
@@ -131,7 +133,7 @@ class ImageClassification:
             batches.close()
 
     def _forward(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
-        images = batch.images.to(compute.device, non_blocking=True)
+        images = batch.images.to(compute.device, non_blocking=True, memory_format=self._memory_format)
         labels = batch.labels.to(compute.device, non_blocking=True)
         return model(pixel_values=self.preprocessing.normalise(images)).logits, labels
 
@@ -204,7 +206,10 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
         freeze_backbone=config.freeze_backbone,
         seed=config.seed,
         image_size=preprocessing.size,
+        drop_path_rate=config.drop_path_rate,
+        gradient_checkpointing=config.gradient_checkpointing,
     )
+    model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
     return ImageClassification(config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model)
 

@@ -19,6 +19,8 @@ from utp.config.train import TrainConfig
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
 from utp.core.loop import FitResult, fit
+from utp.core.optimizers.entries import OPTIMIZERS
+from utp.core.randomness import derive_seed, reseed
 from utp.core.state import Progress
 from utp.errors import LossNotFinite, ResumeRefused, TooManySkippedSteps
 
@@ -165,7 +167,16 @@ class PixelTaskWithoutNorm(PixelTask):
         return model
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
+def test_every_optimizer_resumes_bit_exactly(tmp_path: Path, optimizer: str) -> None:
+    config = replace(CONFIG, optimizer=optimizer, epochs=2)
+    _, _, weights = train(tmp_path / "a", config)
+    train(tmp_path / "b", config, stop_after_step=4)
+    _, _, others = train(tmp_path / "b", config)
+    assert_same_weights(weights, others)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
 def test_loss_that_is_not_finite_stops_the_run_at_its_step_and_keeps_the_weights(
     tmp_path: Path, optimizer: str
 ) -> None:
@@ -357,3 +368,37 @@ def test_run_without_test_split_reports_none(tmp_path: Path) -> None:
     assert result.test_values == {}
     assert "test" not in {row["kind"] for row in reporter.rows}
     assert len(task.exported) == 1
+
+
+class ConvTask(PixelTask):
+    """The digits as 8x8 images, learnt by a small network of convolutions in channels-last format."""
+
+    def build_model(self) -> torch.nn.Module:
+        reseed(derive_seed(self.seed, "init"))
+        return torch.nn.Sequential(
+            torch.nn.Unflatten(1, (1, 8, 8)),
+            torch.nn.Conv2d(1, 8, 3),
+            torch.nn.ReLU(),
+            torch.nn.Conv2d(8, 8, 3),
+            torch.nn.Flatten(),
+            torch.nn.Linear(128, 10),
+        ).to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
+def test_run_in_channels_last_resumes_bit_exactly(tmp_path: Path, optimizer: str) -> None:
+    """A fused optimizer walks weights and moments side by side: moments in another order would be other moments."""
+    config = replace(CONFIG, optimizer=optimizer, epochs=1)
+    _, _, weights = train(tmp_path / "a", config, ConvTask())
+    train(tmp_path / "b", config, ConvTask(), stop_after_step=4)
+    _, _, others = train(tmp_path / "b", config, ConvTask())
+    assert_same_weights(weights, others)
+
+
+def test_deterministic_sets_the_kernels_and_the_next_run_resets_them(tmp_path: Path) -> None:
+    train(tmp_path / "a", replace(CONFIG, deterministic=True, epochs=1))
+    assert torch.are_deterministic_algorithms_enabled()
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == (True, False)
+    train(tmp_path / "b", replace(CONFIG, epochs=1))
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark) == (False, True)

@@ -31,7 +31,7 @@ def test_name_taken_twice_is_refused() -> None:
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match="optimizer 'adan' is not registered; known: adam, adamw, sgd"):
+    with pytest.raises(UnknownName, match="optimizer 'adan' is not registered; known: adam, adamw, lamb, lion, nadamw"):
         OPTIMIZERS.get("adan")
 
 
@@ -65,7 +65,7 @@ def test_the_code_of_every_entry_is_there(kind: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS.names())
 def test_every_optimizer_lowers_the_loss(tmp_path: Path, name: str) -> None:
-    config = replace(CONFIG, optimizer=name, epochs=3, lr=0.1 if name == "sgd" else 0.01)
+    config = replace(CONFIG, optimizer=name, epochs=3, lr={"sgd": 0.1, "lamb": 0.05, "lion": 0.003}.get(name, 0.01))
     _, reporter, _ = train(tmp_path, config, PixelTask(dropout=0.0))
     losses = [row["train_loss"] for row in reporter.rows if row["kind"] == "epoch"]
     assert losses[-1] < 0.8 * losses[0]
@@ -102,7 +102,7 @@ def test_every_augmentation_gives_bytes_of_the_models_size(name: str) -> None:
 
 
 def test_all_problems_of_a_config_are_told_at_once() -> None:
-    config = TrainConfig(root="x", model_flavour="builtin/nothing", loss="hinge", optimizer="adan", schedule="step")
+    config = TrainConfig(root="x", model_flavour="builtin/nothing", loss="hinge", optimizer="adan", schedule="stairs")
     with pytest.raises(ConfigError) as caught:
         check_config(config)
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [

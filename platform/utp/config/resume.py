@@ -29,11 +29,15 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "model_revision": _SAME_MODEL,
     "load_pretrained": "the weights it started from can't be changed any more",
     "freeze_backbone": "the saved optimizer state is of other parameters",
+    "drop_path_rate": _SAME_DRAWS,
+    "sync_batchnorm": "the batch norms would see other batches",
     "task": _SAME_GOAL,
     "loss": _SAME_GOAL,
     "loss_options": _SAME_GOAL,
+    "class_weights": _SAME_GOAL,
     "optimizer": _SAME_OPTIMIZER,
     "optimizer_options": _SAME_OPTIMIZER,
+    "layer_decay": "the saved optimizer state is of other groups",
     "schedule": _SAME_OPTIMIZER,
     "schedule_options": _SAME_OPTIMIZER,
     "warmup_ratio": _SAME_OPTIMIZER,
@@ -76,6 +80,10 @@ SAFE_ON_RESUME: Mapping[str, str] = {
     "device": _ONLY_ROUNDING,
     "autocast_dtype": _ONLY_ROUNDING,
     "num_threads": _ONLY_ROUNDING,
+    "deterministic": _ONLY_ROUNDING,
+    "gradient_checkpointing": _ONLY_ROUNDING,
+    "channels_last": _ONLY_ROUNDING,
+    "compile": _LATER_STEPS,
 }
 """Fields that a resumed run may change, and why."""
 

@@ -82,6 +82,21 @@ class TrainConfig:
     freeze_backbone: bool = False
     """Train the head alone; the backbone's weights and batch-norm statistics stay as loaded."""
 
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of samples that skip the last block (earlier ones less); none keeps the model's own. Some families only."""
+
+    gradient_checkpointing: bool = False
+    """Compute activations again in backward: less memory, about a third more time. Not in all families."""
+
+    channels_last: bool = False
+    """Lay images and kernels out with channels last: faster convolutions, no gain for plain transformers."""
+
+    compile: bool = False
+    """Compile the model with `torch.compile`: a slow start, once per batch size, and faster steps after it."""
+
+    sync_batchnorm: bool = False
+    """Take batch-norm statistics over all workers; needs several GPUs."""
+
     # --- task, loss, optimisation ---------------------------------------------------------------
     task: str = "image_classification"
     """What is learnt, by name."""
@@ -91,6 +106,12 @@ class TrainConfig:
 
     loss_options: Options = Field(default_factory=dict)
     """Options of the loss."""
+
+    class_weights: Literal["balanced"] | dict[Key, Annotated[float, Field(gt=0)]] | None = None
+    """What a sample counts in the training loss, by class name (1 if not named); `balanced` evens out class sizes.
+
+    Scaled to mean 1 over the training images; the loss is sum(weight * loss) / number of images. `val_loss` has none.
+    """
 
     optimizer: str = "adamw"
     """Optimizer, by name."""
@@ -104,6 +125,12 @@ class TrainConfig:
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     """Weight decay; not applied to biases, norms and other vectors."""
 
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Learning rate of each block as a share of that of the block above it, from the head down; none means all alike.
+
+    0.65 to 0.75 is usual in fine-tuning. Needs a backbone that trains.
+    """
+
     max_grad_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """Clip the gradient to this L2 norm; none clips nothing."""
 
@@ -114,7 +141,7 @@ class TrainConfig:
     """Options of the schedule."""
 
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of all optimizer steps in which the learning rate rises linearly from 0."""
+    """Share of all optimizer steps in which the learning rate rises linearly from 0 (`one_cycle`: along a cosine)."""
 
     nan_policy: Literal["stop", "skip"] = "stop"
     """What a step does whose loss or gradient is not finite: fail the run, or leave everything as it was."""
@@ -139,6 +166,9 @@ class TrainConfig:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes a GPU if there is one."""
+
+    deterministic: bool = False
+    """Use kernels that give equal results only, which are slower on a GPU; an operation that has none is an error."""
 
     num_threads: PositiveInt | None = None
     """CPU threads of the training process; none means the cores it may use. Other counts give other roundings."""
@@ -218,6 +248,20 @@ class TrainConfig:
     @classmethod
     def _options_are_json(cls, value: Options) -> Options:
         return {key: _to_json(option, f"[{key!r}]") for key, option in value.items()}
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weights_are_not_empty(cls, value: Any) -> Any:
+        if value == {}:
+            raise ValueError("names no weight; leave it out to weigh all images alike")
+        return value
+
+    @field_validator("drop_path_rate", "gradient_checkpointing", "layer_decay")
+    @classmethod
+    def _needs_a_backbone_that_trains(cls, value: float | bool | None, info: ValidationInfo) -> float | bool | None:
+        if value and info.data.get("freeze_backbone"):
+            raise ValueError("has no effect with freeze_backbone; leave one of them out")
+        return value
 
     @field_validator("label_map")
     @classmethod

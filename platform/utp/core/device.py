@@ -23,6 +23,7 @@ class Compute:
     device: torch.device
     autocast_dtype: torch.dtype
     num_threads: int
+    deterministic: bool = False
 
     @property
     def is_cpu(self) -> bool:
@@ -35,10 +36,15 @@ class Compute:
         return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=enabled)
 
     def apply(self) -> None:
-        """Set this process's thread count and, on a CPU, how it handles memory."""
+        """Set threads, how memory is handled on a CPU, and whether kernels must give equal results."""
         torch.set_num_threads(self.num_threads)
         if self.is_cpu:
             keep_freed_memory()
+        if self.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it is first used
+        torch.use_deterministic_algorithms(self.deterministic)
+        torch.backends.cudnn.deterministic = self.deterministic
+        torch.backends.cudnn.benchmark = not self.deterministic
 
     def to_json(self) -> dict[str, Any]:
         """Return the values to keep in a checkpoint."""
@@ -73,7 +79,7 @@ def resolve_compute(config: TrainConfig, saved: Mapping[str, Any] | None = None)
         if saved["device"] != device.type:
             notes.append(f"the run was on {saved['device']} and goes on on {device.type}: its numbers will differ")
         num_threads, wanted = saved["num_threads"], saved_dtype
-    return Compute(device, wanted, num_threads), tuple(notes)
+    return Compute(device, wanted, num_threads, config.deterministic), tuple(notes)
 
 
 def _resolve_device(config: TrainConfig) -> torch.device:

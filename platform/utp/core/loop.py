@@ -26,6 +26,7 @@ from utp.core.reporter import Reporter, RunPlan
 from utp.core.schedules.schedule import Schedule, build_schedule
 from utp.core.state import Best, Meters, TrainState
 from utp.core.task import Evaluation, StopRequested, Task
+from utp.errors import ConfigError
 
 MAX_SKIPPED_STEPS = 10
 """Steps in a row that may be skipped when the config leaves it open."""
@@ -103,10 +104,8 @@ class _Run:
             checkpointer.restore(self.state, checkpoint)
         self.skips = config.nan_policy == "skip"
         if self.skips and not getattr(optimizer, "_step_supports_amp_scaling", False):
-            reason = (
-                "can't skip a step on the device; use one that takes found_inf, as adamw does, or nan_policy 'stop'"
-            )
-            raise ValueError(f"optimizer: {config.optimizer!r} {reason}")
+            reason = "can't skip a step on the device; use one that can, such as adamw, or nan_policy 'stop'"
+            raise ConfigError((f"optimizer: {config.optimizer!r} {reason}",))
         limit = (config.max_skipped_steps or MAX_SKIPPED_STEPS) if self.skips else None
         self.guard = FiniteGuard(self.compute.device, limit, self.state.progress.skipped_in_a_row)
         self.rollback = BufferRollback(model) if self.skips else None
@@ -312,7 +311,7 @@ class _Run:
     def _log_interval(self, batches: _Timed) -> None:
         self._check_finite()
         means = {f"train_{name}": value for name, value in self.state.meters.take_interval_means().items()}
-        rate = self.state.optimizer.param_groups[0]["lr"]
+        rate = max(group["lr"] for group in self.state.optimizer.param_groups)  # layer_decay scales some of them down
         self._log_row({"kind": "train", **means, "lr": rate, **batches.take_timings()}, self.state.progress.epoch + 1)
 
     def _log_row(self, row: Mapping[str, Any], epoch: int, step: int | None = None) -> None:

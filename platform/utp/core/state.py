@@ -125,11 +125,19 @@ class TrainState:
     def _restore_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
         # The groups' options (rates, decay) come from the config of this attempt; only the moments are carried over.
         saved = self.optimizer.state_dict()
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = tensor
+            state.setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], tensor)
         self.optimizer.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """Return a moment in its parameter's memory format: fused optimizers walk both as if they were one."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 
 def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

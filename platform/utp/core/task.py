@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from utp.core.device import Compute
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
-"""Logits (N, C) and labels (N,) -> one float32 loss per sample (N,)."""
+"""Logits (N, C) of any float type and targets -> one float32 loss per sample (N,).
+
+Targets are class indices, int64 (N,), or, where images were mixed, shares of each class, float (N, C), rows of sum 1.
+"""
 
 StopPoll = Callable[[], bool]
 

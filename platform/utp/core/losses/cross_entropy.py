@@ -12,9 +12,10 @@ from utp.core.task import SampleLoss
 
 
 def build(options: CrossEntropyOptions, *, is_training: bool) -> SampleLoss:
-    """Return the loss: logits (N, C) of any float type, labels (N,) int64 -> (N,) float32; only training smooths."""
+    """Return the loss: logits (N, C), targets int64 (N,) or float (N, C) -> (N,) float32; only training smooths."""
     return partial(_cross_entropy, label_smoothing=options.label_smoothing if is_training else 0.0)
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float) -> Tensor:
-    return functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=label_smoothing)
+def _cross_entropy(logits: Tensor, targets: Tensor, *, label_smoothing: float) -> Tensor:
+    targets = targets.float() if targets.is_floating_point() else targets
+    return functional.cross_entropy(logits.float(), targets, reduction="none", label_smoothing=label_smoothing)

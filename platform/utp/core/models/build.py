@@ -15,6 +15,7 @@ from transformers import AutoModelForImageClassification, PreTrainedConfig, PreT
 from utp.core.models.architecture import hub_problem, load_architecture, saved_classes, set_classes
 from utp.core.models.head import freeze_backbone as freeze
 from utp.core.models.head import head_parameters, label_parameter_names
+from utp.core.models.options import enable_gradient_checkpointing, set_drop_path
 from utp.core.models.quiet import quiet_transformers
 from utp.core.models.repairs import apply_repairs
 from utp.core.models.source import ModelSource, require_weights
@@ -34,6 +35,8 @@ def build_classifier(
     freeze_backbone: bool,
     seed: int,
     image_size: tuple[int, int] | None = None,
+    drop_path_rate: float | None = None,
+    gradient_checkpointing: bool = False,
 ) -> PreTrainedModel:
     """Return a float32 classifier of `classes`: `model(pixel_values=(N, C, H, W)).logits` is (N, len(classes)).
 
@@ -52,6 +55,8 @@ def build_classifier(
     config = load_architecture(source)
     has_our_head = saved_classes(config) == tuple(classes)
     set_classes(config, classes)
+    if drop_path_rate is not None:
+        set_drop_path(config, drop_path_rate, source.model_flavour)
     if image_size and not load_pretrained and isinstance(getattr(config, "image_size", None), int):
         config.image_size = max(image_size)
     if load_pretrained:
@@ -63,6 +68,8 @@ def build_classifier(
         log.info("%s: %s", source.model_flavour, repair)
     if freeze_backbone:
         freeze(model)
+    if gradient_checkpointing:
+        enable_gradient_checkpointing(model, source.model_flavour)
     if image_size:
         _try_size(source, model, image_size)
     return model

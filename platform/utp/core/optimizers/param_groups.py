@@ -1,10 +1,13 @@
-"""Splits a model's parameters into one group with weight decay and one without."""
+"""Splits a model's parameters into groups with and without weight decay, per depth where rates fall with it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from torch import nn
+
+from utp.core.optimizers.layer_depth import layer_depths
+from utp.errors import ConfigError
 
 ParamGroup = dict[str, Any]
 
@@ -19,11 +22,17 @@ _NO_DECAY_NAMES = (
 )
 
 
-def split_parameters(model: nn.Module, weight_decay: float) -> list[ParamGroup]:
+def split_parameters(model: nn.Module, weight_decay: float, layer_decay: float | None = None) -> list[ParamGroup]:
     """Return groups in which each trainable parameter is exactly once; frozen ones are in none.
 
-    Weight decay goes to matrices and kernels, not to biases, norm scales and other vectors.
+    Weight decay goes to matrices and kernels, not to biases, norm scales and other vectors. With `layer_decay` a group
+    has a `lr_scale`: 1 for the head, times `layer_decay` for each block further down.
+
+    Raises:
+        ConfigError: `layer_decay` on a model in which no blocks are found.
     """
+    if layer_decay is not None:
+        return _split_by_depth(model, weight_decay, layer_decay)
     decay: list[nn.Parameter] = []
     no_decay: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():  # a shared parameter is named once
@@ -34,6 +43,20 @@ def split_parameters(model: nn.Module, weight_decay: float) -> list[ParamGroup]:
         {"params": no_decay, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def _split_by_depth(model: nn.Module, weight_decay: float, layer_decay: float) -> list[ParamGroup]:
+    depths = layer_depths(model)
+    if not depths:
+        raise ConfigError((f"layer_decay: {type(model).__name__} has no list of blocks to count; leave it out",))
+    groups: dict[tuple[int, bool], ParamGroup] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            depth, decays = depths[name], takes_decay(name, parameter)
+            scale = layer_decay ** (max(depths.values()) - depth)
+            new = {"params": [], "weight_decay": weight_decay if decays else 0.0, "lr_scale": scale}
+            groups.setdefault((depth, decays), new)["params"].append(parameter)
+    return [groups[key] for key in sorted(groups)]
 
 
 def takes_decay(name: str, parameter: nn.Parameter) -> bool:

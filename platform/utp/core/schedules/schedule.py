@@ -12,12 +12,14 @@ from utp.core.schedules.entries import SCHEDULES
 
 @dataclass(frozen=True)
 class Schedule:
-    """Linear warm-up to the peak, then the curve of the schedule's entry."""
+    """Warm-up to the peak, a straight line unless the curve shapes it, then the curve of the schedule's entry."""
 
     total_steps: int
     warmup_steps: int
     curve: Callable[[float, Any], float]
     options: Any
+    shapes_warmup: bool = False
+    spans_run: bool = False
 
     def factor(self, step: int) -> float:
         """Share of the peak rate that optimizer step `step` (0 is the first) takes.
@@ -25,8 +27,11 @@ class Schedule:
         The first step of warm-up already learns (1/warmup_steps, not 0) and the last one reaches the peak.
         """
         if step < self.warmup_steps:
+            if self.shapes_warmup:
+                return self.curve(step / self.warmup_steps - 1, self.options)
             return (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+        start = 0 if self.spans_run else self.warmup_steps
+        progress = (step - start) / max(1, self.total_steps - start)
         return self.curve(min(progress, 1.0), self.options)
 
 
@@ -34,4 +39,5 @@ def build_schedule(config: TrainConfig, total_steps: int) -> Schedule:
     """Return the schedule of a run of `total_steps` optimizer steps."""
     entry = SCHEDULES.get(config.schedule)
     options = entry.check_options(config.schedule_options, "schedule_options")
-    return Schedule(total_steps, round(config.warmup_ratio * total_steps), entry.load(), options)
+    warmup_steps = round(config.warmup_ratio * total_steps)
+    return Schedule(total_steps, warmup_steps, entry.load(), options, **entry.traits)

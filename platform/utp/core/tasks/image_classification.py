@@ -21,6 +21,7 @@ from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.device import Compute
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
+from utp.core.losses.class_weights import WeightedLoss, weigh_classes
 from utp.core.losses.entries import LOSSES
 from utp.core.metrics.calibration import calibration
 from utp.core.metrics.classification import compute_metrics, confusion_matrix, per_class_table
@@ -32,8 +33,9 @@ from utp.core.models.architecture import load_architecture
 from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
+from utp.core.models.options import prepare_model
 from utp.core.models.source import resolve_source
-from utp.core.task import Evaluation, StepSums, StopPoll, StopRequested
+from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
 from utp.settings import Settings
 
 OnScan = Callable[[int, int], None]
@@ -62,8 +64,9 @@ class ImageClassification:
         self._model = model
         loss = LOSSES.get(config.loss)
         loss_options = loss.check_options(config.loss_options, "loss_options")
-        self._train_loss = loss.load()(loss_options, is_training=True)
+        self._train_loss = self._weighted(loss.load()(loss_options, is_training=True))
         self._eval_loss = loss.load()(loss_options, is_training=False)
+        self._memory_format = torch.channels_last if config.channels_last else torch.preserve_format
         self._train = self._open_train()
         self._eval: dict[str, EvalBatches] = {}
 
@@ -130,7 +133,7 @@ class ImageClassification:
             batches.close()
 
     def _forward(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
-        images = batch.images.to(compute.device, non_blocking=True)
+        images = batch.images.to(compute.device, non_blocking=True, memory_format=self._memory_format)
         labels = batch.labels.to(compute.device, non_blocking=True)
         return model(pixel_values=self.preprocessing.normalise(images)).logits, labels
 
@@ -147,6 +150,12 @@ class ImageClassification:
             "roc_micro": lambda: roc_micro_figure(roc_micro(scores), title=title),
             "reliability": lambda: reliability_figure(calibration(scores), title=title),
         }
+
+    def _weighted(self, loss: SampleLoss) -> SampleLoss:
+        if self.config.class_weights is None:
+            return loss
+        labels = (sample.class_index for sample in self.splits["train"])
+        return WeightedLoss(loss, weigh_classes(self.config.class_weights, self.manifest.classes, labels))
 
     def _open_train(self) -> TrainBatches:
         config = self.config
@@ -197,7 +206,10 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
         freeze_backbone=config.freeze_backbone,
         seed=config.seed,
         image_size=preprocessing.size,
+        drop_path_rate=config.drop_path_rate,
+        gradient_checkpointing=config.gradient_checkpointing,
     )
+    model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
     return ImageClassification(config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model)
 

@@ -25,6 +25,8 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "image_size": "the steps made so far saw images of another size",
     "augmentation": _SAME_DRAWS,
     "augmentation_options": _SAME_DRAWS,
+    "random_erasing": _SAME_DRAWS,
+    "random_erasing_fill": _SAME_DRAWS,
     "model_flavour": _SAME_MODEL,
     "model_revision": _SAME_MODEL,
     "load_pretrained": "the weights it started from can't be changed any more",

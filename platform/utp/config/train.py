@@ -69,6 +69,12 @@ class TrainConfig:
     augmentation_options: Options = Field(default_factory=dict)
     """Options of the augmentation."""
 
+    random_erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that a rectangle of a training image is painted over; 0 erases nothing."""
+
+    random_erasing_fill: Literal["noise", "mean"] | None = None
+    """Paint of `random_erasing`: noise per pixel, or the model's mean colour; none means noise."""
+
     # --- model ----------------------------------------------------------------------------------
     model_flavour: Annotated[str, Field(min_length=1)]
     """Hub id, local model directory, or `builtin/NAME` (architecture without weights; works offline)."""
@@ -176,6 +182,13 @@ class TrainConfig:
     def _needs_loader_processes(cls, value: int | bool | None, info: ValidationInfo) -> int | bool | None:
         if value and info.data.get("num_workers") == 0:
             raise ValueError("has no effect with num_workers 0; leave it out or raise num_workers")
+        return value
+
+    @field_validator("random_erasing_fill")
+    @classmethod
+    def _needs_random_erasing(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not info.data.get("random_erasing"):
+            raise ValueError("has no effect with random_erasing 0; leave it out or raise random_erasing")
         return value
 
     @field_validator("max_datapoints_per_class")

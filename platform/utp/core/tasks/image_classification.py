@@ -16,6 +16,8 @@ from transformers import PreTrainedModel
 from utp.config.paths import dataset_root
 from utp.config.train import TrainConfig
 from utp.core.augmentations.entries import AUGMENTATIONS
+from utp.core.augmentations.random_erasing import RandomErasing
+from utp.core.data.dataset import Transform
 from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches, start_worker_server
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
@@ -155,7 +157,7 @@ class ImageClassification:
         return TrainBatches(
             self.splits["train"],
             self.manifest.root,
-            augmentation.load()(self.preprocessing, options),
+            _erasing(config, self.preprocessing, augmentation.load()(self.preprocessing, options)),
             batch_size=config.batch_size,
             seed=config.seed,
             **_loader_options(config),
@@ -200,6 +202,12 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     )
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
     return ImageClassification(config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model)
+
+
+def _erasing(config: TrainConfig, preprocessing: Preprocessing, transform: Transform) -> Transform:
+    if not config.random_erasing:
+        return transform
+    return RandomErasing(transform, preprocessing, config.random_erasing, config.random_erasing_fill or "noise")
 
 
 def _capped(config: TrainConfig, manifest: Manifest, split: str) -> tuple[Sample, ...]:

@@ -128,6 +128,18 @@ class TrainConfig:
     epochs: PositiveInt = 10
     """Passes over the training images."""
 
+    mixup_alpha: Annotated[float, Field(ge=0)] = 0.0
+    """Blend pairs of training images and their labels, in shares drawn from Beta(alpha, alpha); 0 blends nothing."""
+
+    cutmix_alpha: Annotated[float, Field(ge=0)] = 0.0
+    """Paste a box of one training image into another, of an area drawn alike; with mixup too, each batch draws one."""
+
+    mixup_prob: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Probability that a batch is mixed; none means 1. Needs `mixup_alpha` or `cutmix_alpha`."""
+
+    mixup_off_epoch: PositiveInt | None = None
+    """Epochs with mixing, after which images come unmixed; none mixes to the end."""
+
     autocast_dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Number format of forward and backward; `bfloat16` becomes float32 on a device that is not faster with it."""
 
@@ -189,6 +201,16 @@ class TrainConfig:
     def _needs_random_erasing(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and not info.data.get("random_erasing"):
             raise ValueError("has no effect with random_erasing 0; leave it out or raise random_erasing")
+        return value
+
+    @field_validator("mixup_prob", "mixup_off_epoch")
+    @classmethod
+    def _needs_mixing(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and not (info.data.get("mixup_alpha") or info.data.get("cutmix_alpha")):
+            raise ValueError("has no effect without mixup_alpha or cutmix_alpha above 0; leave it out or set one")
+        epochs = info.data.get("epochs")
+        if value is not None and info.field_name == "mixup_off_epoch" and epochs is not None and value >= epochs:
+            raise ValueError(f"has no effect in a run of {epochs} epochs; leave it out or lower it")
         return value
 
     @field_validator("max_datapoints_per_class")

@@ -52,10 +52,21 @@ def check_config(config: TrainConfig) -> None:
             problems.append(f"{field}: {error}")
         except ConfigError as error:
             problems.extend(error.problems)
+    problems.extend(_mixing_problems(config))
     problems.extend(_model_problems(config))
     problems.extend(_monitor_problems(config))
     if problems:
         raise ConfigError(tuple(problems))
+
+
+def _mixing_problems(config: TrainConfig) -> list[str]:
+    if not (config.mixup_alpha or config.cutmix_alpha) or config.loss not in LOSSES.names():
+        return []
+    if LOSSES.get(config.loss).traits.get("soft_targets", True):
+        return []
+    field = "mixup_alpha" if config.mixup_alpha else "cutmix_alpha"
+    value = getattr(config, field)
+    return [f"{field}: {value!r} mixes labels, which loss {config.loss!r} can't take; set it to 0, or use another loss"]
 
 
 def _model_problems(config: TrainConfig) -> list[str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from utp.core.device import Compute
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
-"""Logits (N, C) and labels (N,) -> one float32 loss per sample (N,)."""
+"""Logits (N, C) and labels (N,), or shares (N, C) of the classes, -> one float32 loss per sample (N,)."""
 
 StopPoll = Callable[[], bool]
 

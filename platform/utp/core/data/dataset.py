@@ -35,6 +35,12 @@ class ImageBatch(NamedTuple):
     indices: torch.Tensor
     """int64 (N,), positions in the sequence of samples."""
 
+    epoch: int = 0
+    """In training: the epoch, from 0."""
+
+    batch: int = 0
+    """In training: the number of the micro-batch in its epoch, from 0."""
+
 
 class ImageFiles(Dataset[ImageBatch]):
     """Samples of one split; a key gives the same pixels in whichever process it is loaded."""

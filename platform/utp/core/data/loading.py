@@ -136,7 +136,9 @@ class TrainBatches:
         """Yield the batches of an epoch from `start_batch` on. Raises `CorruptImage`, `DataLoaderWorkerDied`."""
         order = torch.randperm(self._num_samples, generator=generator(self._seed, "shuffle", epoch)).tolist()
         keys = [(epoch, index) for index in order[start_batch * self._batch_size :]]
-        return self._loader.load(keys, self.batch_sizes[start_batch:])
+        batches = self._loader.load(keys, self.batch_sizes[start_batch:])
+        for number, batch in enumerate(batches, start=start_batch):
+            yield batch._replace(epoch=epoch, batch=number)
 
     def close(self) -> None:
         """End the loader processes."""

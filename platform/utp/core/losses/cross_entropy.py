@@ -12,7 +12,10 @@ from utp.core.task import SampleLoss
 
 
 def build(options: CrossEntropyOptions, *, is_training: bool) -> SampleLoss:
-    """Return the loss: logits (N, C) of any float type, labels (N,) int64 -> (N,) float32; only training smooths."""
+    """Return the loss: logits (N, C) of any float type, targets -> (N,) float32; only training smooths.
+
+    Targets are labels (N,) int64, or shares (N, C) float32 that add up to 1.
+    """
     return partial(_cross_entropy, label_smoothing=options.label_smoothing if is_training else 0.0)
 
 

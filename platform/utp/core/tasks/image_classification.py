@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from utp.config.paths import dataset_root
 from utp.config.train import TrainConfig
 from utp.core.augmentations.entries import AUGMENTATIONS
+from utp.core.augmentations.mixing import Mixer
 from utp.core.augmentations.random_erasing import RandomErasing
 from utp.core.data.dataset import Transform
 from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches, start_worker_server
@@ -66,6 +67,7 @@ class ImageClassification:
         loss_options = loss.check_options(config.loss_options, "loss_options")
         self._train_loss = loss.load()(loss_options, is_training=True)
         self._eval_loss = loss.load()(loss_options, is_training=False)
+        self._mixer = Mixer.from_config(config)
         self._train = self._open_train()
         self._eval: dict[str, EvalBatches] = {}
 
@@ -97,10 +99,16 @@ class ImageClassification:
         return self._train.epoch(epoch, start_batch)
 
     def step(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> StepSums:
-        """Run forward and loss on one micro-batch."""
-        logits, labels = self._forward(model, batch, compute)
+        """Run forward and loss on one micro-batch; of a mixed picture, `acc@1` asks for the label it shows most of."""
+        images, labels = self._to_device(batch, compute)
+        targets = labels
+        if self._mixer and (mix := self._mixer.draw(batch.epoch, batch.batch, *images.shape[-2:])):
+            # After normalisation: it commutes with mixing, and its fresh float32 tensor can be mixed in place.
+            images, targets = mix.mix_images(images), mix.mix_labels(labels, len(self.manifest.classes))
+            labels = mix.dominant_labels(labels)
+        logits = model(pixel_values=images).logits
         correct = (logits.detach().argmax(dim=1) == labels).sum()
-        return StepSums(len(labels), {"loss": self._train_loss(logits, labels).sum(), "acc@1": correct})
+        return StepSums(len(labels), {"loss": self._train_loss(logits, targets).sum(), "acc@1": correct})
 
     def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
         """Compute every metric over the whole split. Raises `StopRequested`."""
@@ -109,7 +117,8 @@ class ImageClassification:
             if should_stop():
                 raise StopRequested
             with compute.autocast():
-                logits, labels = self._forward(model, batch, compute)
+                images, labels = self._to_device(batch, compute)
+                logits = model(pixel_values=images).logits
                 losses = self._eval_loss(logits, labels)
             collector.add(logits.float().cpu(), batch.labels, losses.cpu(), batch.indices)
         scores = collector.collect()
@@ -131,10 +140,11 @@ class ImageClassification:
         for batches in self._eval.values():
             batches.close()
 
-    def _forward(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def _to_device(self, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the normalised images and the labels."""
         images = batch.images.to(compute.device, non_blocking=True)
         labels = batch.labels.to(compute.device, non_blocking=True)
-        return model(pixel_values=self.preprocessing.normalise(images)).logits, labels
+        return self.preprocessing.normalise(images), labels
 
     def _tables(self, scores: ClassificationScores) -> dict[str, Any]:
         classes = self.manifest.classes

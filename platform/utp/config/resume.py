@@ -22,6 +22,7 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "max_datapoints_per_class": _SAME_DATA,
     "data_seed": _SAME_DATA,
     "label_map": "the saved head numbers its classes otherwise",
+    "sampler": _SAME_DRAWS,
     "image_size": "the steps made so far saw images of another size",
     "augmentation": _SAME_DRAWS,
     "augmentation_options": _SAME_DRAWS,

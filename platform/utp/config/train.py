@@ -60,6 +60,9 @@ class TrainConfig:
     label_map: dict[Key, Annotated[int, Field(ge=0)]] | None = None
     """Class name to index, kept with the model; none means the sorted class folders of train."""
 
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """Images of an epoch: each once, or as many drawn with replacement, every class equally likely."""
+
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Side of the square that the model sees, in pixels; none means the size of the model's own image processor."""
 

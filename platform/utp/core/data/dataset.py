@@ -19,8 +19,15 @@ from utp.core.randomness import derive_seed, reseed
 from utp.errors import DataLoaderWorkerDied, UtpError
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
-Key = tuple[int, int]
-"""(epoch, index): all that the pixels of a sample depend on, besides the seed."""
+
+
+class Key(NamedTuple):
+    """All that the pixels of a sample depend on, besides the seed."""
+
+    epoch: int
+    sample: int
+    repeat: int = 0
+    """How often the sample came before in the same epoch, where it is drawn with replacement."""
 
 
 class ImageBatch(NamedTuple):
@@ -58,19 +65,20 @@ class ImageFiles(Dataset[ImageBatch]):
     def __getitems__(self, keys: Sequence[Key]) -> ImageBatch | UtpError:
         """Load one batch. Errors are returned, since torch would make a raised one a RuntimeError with a traceback."""
         try:
-            pictures = [self._picture(*key) for key in keys]
+            pictures = [self._picture(key) for key in keys]
             images = _empty((len(keys), *pictures[0].shape), torch.uint8)
             torch.stack(pictures, out=images)
-            indices = _filled([index for _, index in keys])
-            labels = _filled(self._labels[[index for _, index in keys]])
+            indices = _filled([key.sample for key in keys])
+            labels = _filled(self._labels[[key.sample for key in keys]])
         except UtpError as error:
             return error
         return ImageBatch(images, labels, indices)
 
-    def _picture(self, epoch: int, index: int) -> torch.Tensor:
+    def _picture(self, key: Key) -> torch.Tensor:
         if self._seed is not None:
-            reseed(derive_seed(self._seed, "augment", epoch, index))
-        return self._transform(decode_image(self._root / os.fsdecode(self._paths[index])))
+            repeat = (key.repeat,) if key.repeat else ()
+            reseed(derive_seed(self._seed, "augment", key.epoch, key.sample, *repeat))
+        return self._transform(decode_image(self._root / os.fsdecode(self._paths[key.sample])))
 
 
 def _filled(values: Sequence[int] | np.ndarray) -> torch.Tensor:

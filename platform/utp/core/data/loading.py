@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
 from utp.core.data.manifest import Sample
-from utp.core.randomness import generator
+from utp.core.data.order import balanced_keys, shuffled_keys
 from utp.errors import DataLoaderWorkerDied, UtpError
 
 __all__ = ["EvalBatches", "ImageBatch", "TrainBatches"]
@@ -92,7 +92,7 @@ class _Loader:
 
 
 class TrainBatches:
-    """Shuffled, augmented batches; every pixel is a function of (seed, epoch, index).
+    """Shuffled or balanced, augmented batches; every pixel is a function of (seed, epoch, index).
 
     A last batch of one image is dropped where it is not the only one: batch norm has no variance over one value.
     """
@@ -105,14 +105,16 @@ class TrainBatches:
         *,
         batch_size: int,
         seed: int,
+        is_balanced: bool = False,
         num_workers: int = 0,
         prefetch_factor: int | None = None,
         persistent_workers: bool | None = None,
         pin_memory: bool | None = None,
     ) -> None:
-        self._num_samples = len(samples)
+        self._labels = [sample.class_index for sample in samples]
         self._batch_size = batch_size
         self._seed = seed
+        self._is_balanced = is_balanced
         self._loader = _Loader(
             _files(samples, root, transform, seed),
             num_workers=num_workers,
@@ -129,14 +131,16 @@ class TrainBatches:
     @property
     def batch_sizes(self) -> tuple[int, ...]:
         """Images in each batch of an epoch."""
-        sizes = _cut(self._num_samples, self._batch_size)
+        sizes = _cut(len(self._labels), self._batch_size)
         return sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[ImageBatch]:
         """Yield the batches of an epoch from `start_batch` on. Raises `CorruptImage`, `DataLoaderWorkerDied`."""
-        order = torch.randperm(self._num_samples, generator=generator(self._seed, "shuffle", epoch)).tolist()
-        keys = [(epoch, index) for index in order[start_batch * self._batch_size :]]
-        batches = self._loader.load(keys, self.batch_sizes[start_batch:])
+        if self._is_balanced:
+            keys = balanced_keys(self._labels, self._seed, epoch)
+        else:
+            keys = shuffled_keys(len(self._labels), self._seed, epoch)
+        batches = self._loader.load(keys[start_batch * self._batch_size :], self.batch_sizes[start_batch:])
         for number, batch in enumerate(batches, start=start_batch):
             yield batch._replace(epoch=epoch, batch=number)
 
@@ -184,7 +188,7 @@ class EvalBatches:
         return self.num_batches
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        return self._loader.load([(0, index) for index in range(self._num_samples)], self.batch_sizes)
+        return self._loader.load([Key(0, index) for index in range(self._num_samples)], self.batch_sizes)
 
     def close(self) -> None:
         """End the loader processes."""

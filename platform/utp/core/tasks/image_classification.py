@@ -170,6 +170,7 @@ class ImageClassification:
             _erasing(config, self.preprocessing, augmentation.load()(self.preprocessing, options)),
             batch_size=config.batch_size,
             seed=config.seed,
+            is_balanced=config.sampler == "balanced",
             **_loader_options(config),
         )
 

@@ -29,6 +29,8 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "mixup_alpha": _SAME_DRAWS,
     "cutmix_alpha": _SAME_DRAWS,
     "mixup_prob": _SAME_DRAWS,
+    "gpu_augmentation": _SAME_DRAWS,
+    "gpu_augmentation_options": _SAME_DRAWS,
     "random_erasing": _SAME_DRAWS,
     "random_erasing_fill": _SAME_DRAWS,
     "model_flavour": _SAME_MODEL,

@@ -72,6 +72,12 @@ class TrainConfig:
     augmentation_options: Options = Field(default_factory=dict)
     """Options of the augmentation."""
 
+    gpu_augmentation: str = "none"
+    """Random change of whole training batches on the device that trains, by name; after `augmentation`."""
+
+    gpu_augmentation_options: Options = Field(default_factory=dict)
+    """Options of the batch augmentation."""
+
     random_erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability that a rectangle of a training image is painted over; 0 erases nothing."""
 
@@ -223,7 +229,9 @@ class TrainConfig:
             raise ValueError("names no cap; leave it out to use all images")
         return value
 
-    @field_validator("augmentation_options", "loss_options", "optimizer_options", "schedule_options")
+    @field_validator(
+        "augmentation_options", "gpu_augmentation_options", "loss_options", "optimizer_options", "schedule_options"
+    )
     @classmethod
     def _options_are_json(cls, value: Options) -> Options:
         return {key: _to_json(option, f"[{key!r}]") for key, option in value.items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from utp.config.train import TrainConfig
-from utp.core.augmentations.entries import AUGMENTATIONS
+from utp.core.augmentations.entries import AUGMENTATIONS, GPU_AUGMENTATIONS
 from utp.core.losses.entries import LOSSES
 from utp.core.metrics.entries import METRICS, best_mode
 from utp.core.models.entries import MODEL_PRESETS
@@ -19,6 +19,7 @@ from utp.errors import ConfigError, UnknownName
 
 REGISTRIES: Mapping[str, Registry] = {
     "augmentation": AUGMENTATIONS,
+    "gpu_augmentation": GPU_AUGMENTATIONS,
     "loss": LOSSES,
     "metric": METRICS,
     "model": MODEL_PRESETS,
@@ -27,7 +28,7 @@ REGISTRIES: Mapping[str, Registry] = {
     "task": TASKS,
 }
 
-_NAMED_FIELDS = ("task", "augmentation", "loss", "optimizer", "schedule")
+_NAMED_FIELDS = ("task", "augmentation", "gpu_augmentation", "loss", "optimizer", "schedule")
 """Fields of `TrainConfig` that name an entry of the registry of the same name."""
 
 

@@ -22,6 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 RECIPES: dict[str, dict[str, Any]] = {
     "randaugment": {"augmentation": "randaugment", "random_erasing": 0.5},
+    "geometric": {"gpu_augmentation": "geometric", "mixup_alpha": 0.2},
     "balanced": {"sampler": "balanced", "num_workers": 0},
     "mixing": {"mixup_alpha": 0.8, "cutmix_alpha": 1.0, "mixup_off_epoch": 1},
     "mixing-accumulated": {"cutmix_alpha": 1.0, "mixup_prob": 0.5, "grad_accum_steps": 2},

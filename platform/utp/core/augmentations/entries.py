@@ -11,6 +11,10 @@ from utp.config.train import STRICT
 from utp.core.registry import Registry
 
 AUGMENTATIONS = Registry("augmentation")
+"""Target: `build(preprocessing, options) -> Transform`: one picture as bytes, in the loader processes."""
+
+GPU_AUGMENTATIONS = Registry("gpu_augmentation")
+"""Target: `build(options, seed) -> BatchAugmentation | None`: a batch in [0, 1] on the device that trains."""
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Ratio = Annotated[float, Field(gt=0)]
@@ -66,6 +70,35 @@ class RandAugmentOptions(StandardOptions):
     """Standard deviation of the strength of each operation; 0 for always the same."""
 
 
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class GeometricOptions:
+    """Options of `geometric`; 0 turns each off, and a `scale` of (1, 1)."""
+
+    degrees: Annotated[float, Field(ge=0, le=180)] = 10.0
+    """Largest rotation to either side, in degrees."""
+
+    translate: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Largest shift, as a share of width and height."""
+
+    scale: Annotated[tuple[Ratio, Ratio], Strict(False)] = (0.9, 1.1)
+    """Smallest and largest zoom."""
+
+    shear: Annotated[float, Field(ge=0, le=60)] = 5.0
+    """Largest horizontal shear to either side, in degrees."""
+
+    perspective: Annotated[float, Field(ge=0, lt=0.9)] = 0.1
+    """Largest shift of a corner inwards, as a share of half the side."""
+
+    horizontal_flip: FlipProbability = 0.5
+
+    @field_validator("scale")
+    @classmethod
+    def _is_ascending(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError("must be (smallest, largest)")
+        return value
+
+
 AUGMENTATIONS.register(
     "none",
     "utp.core.augmentations.standard:build_none",
@@ -88,4 +121,15 @@ AUGMENTATIONS.register(
     "utp.core.augmentations.trivial:build",
     options=StandardOptions,
     doc="`standard`, then one random change of colour or geometry of random strength (TrivialAugmentWide).",
+)
+GPU_AUGMENTATIONS.register(
+    "none",
+    "utp.core.augmentations.geometric:build_none",
+    doc="No change of batches on the device.",
+)
+GPU_AUGMENTATIONS.register(
+    "geometric",
+    "utp.core.augmentations.geometric:build",
+    options=GeometricOptions,
+    doc="Small rotation, shift, zoom, shear and perspective, and a mirror image, as one warp by Kornia.",
 )

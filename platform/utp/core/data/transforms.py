@@ -70,7 +70,7 @@ class Preprocessing:
         return image if self.crop is None else _center_crop(image, self.crop)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
-        """Turn uint8 (N, 3, H, W) into the model's float32 input, on the batch's device."""
+        """Turn (N, 3, H, W) in 0..255, uint8 or float32, into the model's float32 input; overwrites float32."""
         if self.is_bgr:
             batch = batch.flip(1)
         # Mean and standard deviation are scaled, not the pixels: one pass less, and bit for bit what the processors do.

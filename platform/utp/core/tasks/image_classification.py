@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from utp.config.paths import dataset_root
 from utp.config.train import TrainConfig
-from utp.core.augmentations.entries import AUGMENTATIONS
+from utp.core.augmentations.entries import AUGMENTATIONS, GPU_AUGMENTATIONS
 from utp.core.augmentations.mixing import Mixer
 from utp.core.augmentations.random_erasing import RandomErasing
 from utp.core.data.dataset import Transform
@@ -67,6 +67,9 @@ class ImageClassification:
         loss_options = loss.check_options(config.loss_options, "loss_options")
         self._train_loss = loss.load()(loss_options, is_training=True)
         self._eval_loss = loss.load()(loss_options, is_training=False)
+        augmentation = GPU_AUGMENTATIONS.get(config.gpu_augmentation)
+        options = augmentation.check_options(config.gpu_augmentation_options, "gpu_augmentation_options")
+        self._augment_batch = augmentation.load()(options, config.seed)
         self._mixer = Mixer.from_config(config)
         self._train = self._open_train()
         self._eval: dict[str, EvalBatches] = {}
@@ -101,6 +104,9 @@ class ImageClassification:
     def step(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> StepSums:
         """Run forward and loss on one micro-batch; of a mixed picture, `acc@1` asks for the label it shows most of."""
         images, labels = self._to_device(batch, compute)
+        if self._augment_batch:
+            images = self._augment_batch(images / 255, batch.epoch, batch.batch).mul_(255)
+        images = self.preprocessing.normalise(images)
         targets = labels
         if self._mixer and (mix := self._mixer.draw(batch.epoch, batch.batch, *images.shape[-2:])):
             # After normalisation: it commutes with mixing, and its fresh float32 tensor can be mixed in place.
@@ -118,7 +124,7 @@ class ImageClassification:
                 raise StopRequested
             with compute.autocast():
                 images, labels = self._to_device(batch, compute)
-                logits = model(pixel_values=images).logits
+                logits = model(pixel_values=self.preprocessing.normalise(images)).logits
                 losses = self._eval_loss(logits, labels)
             collector.add(logits.float().cpu(), batch.labels, losses.cpu(), batch.indices)
         scores = collector.collect()
@@ -141,10 +147,10 @@ class ImageClassification:
             batches.close()
 
     def _to_device(self, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the normalised images and the labels."""
+        """Return images, still bytes, and labels."""
         images = batch.images.to(compute.device, non_blocking=True)
         labels = batch.labels.to(compute.device, non_blocking=True)
-        return self.preprocessing.normalise(images), labels
+        return images, labels
 
     def _tables(self, scores: ClassificationScores) -> dict[str, Any]:
         classes = self.manifest.classes

@@ -71,6 +71,8 @@ SAFE_ON_RESUME: Mapping[str, str] = {
     "num_workers": _ONLY_SPEED,
     "prefetch_factor": _ONLY_SPEED,
     "persistent_workers": _ONLY_SPEED,
+    "on_corrupt": "decides what becomes of images that can't be decoded, not of those that can",
+    "max_corrupt_share": "decides when too many images can't be decoded, not what is learnt from the others",
     "eval_batch_size": _ONLY_SPEED,
     "eval_topk": _ONLY_REPORTS,
     "log_interval_steps": _ONLY_REPORTS,

@@ -63,6 +63,12 @@ class TrainConfig:
     sampler: Literal["shuffle", "balanced"] = "shuffle"
     """Images of an epoch: each once, or as many drawn with replacement, every class equally likely."""
 
+    on_corrupt: Literal["fail", "skip"] = "fail"
+    """What an image that can't be decoded does: end the run, or be left out and listed in `corrupt.json`."""
+
+    max_corrupt_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Largest share of a split's images that `on_corrupt` skips before the run ends; none means 0.01."""
+
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Side of the square that the model sees, in pixels; none means the size of the model's own image processor."""
 
@@ -220,6 +226,13 @@ class TrainConfig:
         epochs = info.data.get("epochs")
         if value is not None and info.field_name == "mixup_off_epoch" and epochs is not None and value >= epochs:
             raise ValueError(f"has no effect in a run of {epochs} epochs; leave it out or lower it")
+        return value
+
+    @field_validator("max_corrupt_share")
+    @classmethod
+    def _needs_skipping(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("on_corrupt") == "fail":
+            raise ValueError("has no effect with on_corrupt 'fail'; leave it out or set on_corrupt to 'skip'")
         return value
 
     @field_validator("max_datapoints_per_class")

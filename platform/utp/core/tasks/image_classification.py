@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from utp.config.train import TrainConfig
 from utp.core.augmentations.entries import AUGMENTATIONS, GPU_AUGMENTATIONS
 from utp.core.augmentations.mixing import Mixer
 from utp.core.augmentations.random_erasing import RandomErasing
+from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
 from utp.core.data.dataset import Transform
-from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches, start_worker_server
+from utp.core.data.loading import EvalBatches, ImageBatch, OnCorrupt, TrainBatches, start_worker_server
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.device import Compute
@@ -71,6 +73,8 @@ class ImageClassification:
         options = augmentation.check_options(config.gpu_augmentation_options, "gpu_augmentation_options")
         self._augment_batch = augmentation.load()(options, config.seed)
         self._mixer = Mixer.from_config(config)
+        sizes = {name: len(samples) for name, samples in splits.items()}
+        self._corrupt = CorruptFiles(manifest.root, sizes, config.max_corrupt_share or DEFAULT_MAX_SHARE)
         self._train = self._open_train()
         self._eval: dict[str, EvalBatches] = {}
 
@@ -134,6 +138,10 @@ class ImageClassification:
             figures=self._figures(scores, split),
         )
 
+    def watch_corrupt_files(self, listener: Callable[[CorruptFile], None]) -> None:
+        """Tell `listener` once of each image that can't be decoded and is left out."""
+        self._corrupt.listener = listener
+
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
         """Write a folder that `from_pretrained` and `pipeline` load, with a model card that states `facts`."""
         assert isinstance(model, PreTrainedModel), "build_model gave one"
@@ -177,8 +185,12 @@ class ImageClassification:
             batch_size=config.batch_size,
             seed=config.seed,
             is_balanced=config.sampler == "balanced",
+            on_corrupt=self._on_corrupt("train"),
             **_loader_options(config),
         )
+
+    def _on_corrupt(self, split: str) -> OnCorrupt | None:
+        return partial(self._corrupt.add, split) if self.config.on_corrupt == "skip" else None
 
     def _eval_batches(self, split: str) -> EvalBatches:
         if split not in self._eval:
@@ -187,6 +199,7 @@ class ImageClassification:
                 self.manifest.root,
                 self.preprocessing.eval_transform,
                 batch_size=self.config.eval_batch_size or self.config.batch_size,
+                on_corrupt=self._on_corrupt(split),
                 **_loader_options(self.config),
             )
         return self._eval[split]

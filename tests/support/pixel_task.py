@@ -81,6 +81,9 @@ class PixelTask:
         accuracy = (logits.argmax(1) == labels[part]).float().mean()
         return Evaluation({f"{split}_loss": float(loss), f"{split}_acc@1": float(accuracy), f"{split}_f1_macro": None})
 
+    def watch_corrupt_files(self, listener: Any) -> None:
+        pass
+
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
         self.exported.append(facts)
         self.exported_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}

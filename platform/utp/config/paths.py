@@ -103,6 +103,11 @@ class AttemptPaths:
         return self.directory / "result.json"
 
     @property
+    def corrupt_files(self) -> Path:
+        """Files of the data that the attempt left out, if there were any."""
+        return self.directory / "corrupt.json"
+
+    @property
     def figures(self) -> Path:
         """Folder of PNG figures."""
         return self.directory / "figures"

@@ -60,6 +60,15 @@ class TrainConfig:
     label_map: dict[Key, Annotated[int, Field(ge=0)]] | None = None
     """Class name to index, kept with the model; none means the sorted class folders of train."""
 
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """Images of an epoch: each once, or as many drawn with replacement, every class equally likely."""
+
+    on_corrupt: Literal["fail", "skip"] = "fail"
+    """What an image that can't be decoded does: end the run, or be left out and listed in `corrupt.json`."""
+
+    max_corrupt_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Largest share of a split's images that `on_corrupt` skips before the run ends; none means 0.01."""
+
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Side of the square that the model sees, in pixels; none means the size of the model's own image processor."""
 
@@ -68,6 +77,18 @@ class TrainConfig:
 
     augmentation_options: Options = Field(default_factory=dict)
     """Options of the augmentation."""
+
+    gpu_augmentation: str = "none"
+    """Random change of whole training batches on the device that trains, by name; after `augmentation`."""
+
+    gpu_augmentation_options: Options = Field(default_factory=dict)
+    """Options of the batch augmentation."""
+
+    random_erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that a rectangle of a training image is painted over; 0 erases nothing."""
+
+    random_erasing_fill: Literal["noise", "mean"] | None = None
+    """Paint of `random_erasing`: noise per pixel, or the model's mean colour; none means noise."""
 
     # --- model ----------------------------------------------------------------------------------
     model_flavour: Annotated[str, Field(min_length=1)]
@@ -158,6 +179,18 @@ class TrainConfig:
     epochs: PositiveInt = 10
     """Passes over the training images."""
 
+    mixup_alpha: Annotated[float, Field(ge=0)] = 0.0
+    """Blend pairs of training images and their labels, in shares drawn from Beta(alpha, alpha); 0 blends nothing."""
+
+    cutmix_alpha: Annotated[float, Field(ge=0)] = 0.0
+    """Paste a box of one training image into another, of an area drawn alike; with mixup too, each batch draws one."""
+
+    mixup_prob: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Probability that a batch is mixed; none means 1. Needs `mixup_alpha` or `cutmix_alpha`."""
+
+    mixup_off_epoch: PositiveInt | None = None
+    """Epochs with mixing, after which images come unmixed; none mixes to the end."""
+
     autocast_dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Number format of forward and backward; `bfloat16` becomes float32 on a device that is not faster with it."""
 
@@ -225,7 +258,7 @@ class TrainConfig:
 
     @field_validator("max_skipped_steps")
     @classmethod
-    def _needs_skipping(cls, value: int | None, info: ValidationInfo) -> int | None:
+    def _needs_nan_policy(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value and info.data.get("nan_policy") == "stop":
             raise ValueError("has no effect with nan_policy 'stop'; leave it out or set nan_policy to 'skip'")
         return value
@@ -237,6 +270,30 @@ class TrainConfig:
             raise ValueError("has no effect without early_stop_patience; set that too or leave this out")
         return value
 
+    @field_validator("random_erasing_fill")
+    @classmethod
+    def _needs_random_erasing(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and not info.data.get("random_erasing"):
+            raise ValueError("has no effect with random_erasing 0; leave it out or raise random_erasing")
+        return value
+
+    @field_validator("mixup_prob", "mixup_off_epoch")
+    @classmethod
+    def _needs_mixing(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and not (info.data.get("mixup_alpha") or info.data.get("cutmix_alpha")):
+            raise ValueError("has no effect without mixup_alpha or cutmix_alpha above 0; leave it out or set one")
+        epochs = info.data.get("epochs")
+        if value is not None and info.field_name == "mixup_off_epoch" and epochs is not None and value >= epochs:
+            raise ValueError(f"has no effect in a run of {epochs} epochs; leave it out or lower it")
+        return value
+
+    @field_validator("max_corrupt_share")
+    @classmethod
+    def _needs_skipping(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("on_corrupt") == "fail":
+            raise ValueError("has no effect with on_corrupt 'fail'; leave it out or set on_corrupt to 'skip'")
+        return value
+
     @field_validator("max_datapoints_per_class")
     @classmethod
     def _caps_are_not_empty(cls, value: Any) -> Any:
@@ -244,7 +301,9 @@ class TrainConfig:
             raise ValueError("names no cap; leave it out to use all images")
         return value
 
-    @field_validator("augmentation_options", "loss_options", "optimizer_options", "schedule_options")
+    @field_validator(
+        "augmentation_options", "gpu_augmentation_options", "loss_options", "optimizer_options", "schedule_options"
+    )
     @classmethod
     def _options_are_json(cls, value: Options) -> Options:
         return {key: _to_json(option, f"[{key!r}]") for key, option in value.items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from utp.config.train import TrainConfig
-from utp.core.augmentations.entries import AUGMENTATIONS
+from utp.core.augmentations.entries import AUGMENTATIONS, GPU_AUGMENTATIONS
 from utp.core.losses.entries import LOSSES
 from utp.core.metrics.entries import METRICS, best_mode
 from utp.core.models.entries import MODEL_PRESETS
@@ -19,6 +19,7 @@ from utp.errors import ConfigError, UnknownName
 
 REGISTRIES: Mapping[str, Registry] = {
     "augmentation": AUGMENTATIONS,
+    "gpu_augmentation": GPU_AUGMENTATIONS,
     "loss": LOSSES,
     "metric": METRICS,
     "model": MODEL_PRESETS,
@@ -27,7 +28,7 @@ REGISTRIES: Mapping[str, Registry] = {
     "task": TASKS,
 }
 
-_NAMED_FIELDS = ("task", "augmentation", "loss", "optimizer", "schedule")
+_NAMED_FIELDS = ("task", "augmentation", "gpu_augmentation", "loss", "optimizer", "schedule")
 """Fields of `TrainConfig` that name an entry of the registry of the same name."""
 
 
@@ -52,10 +53,21 @@ def check_config(config: TrainConfig) -> None:
             problems.append(f"{field}: {error}")
         except ConfigError as error:
             problems.extend(error.problems)
+    problems.extend(_mixing_problems(config))
     problems.extend(_model_problems(config))
     problems.extend(_monitor_problems(config))
     if problems:
         raise ConfigError(tuple(problems))
+
+
+def _mixing_problems(config: TrainConfig) -> list[str]:
+    if not (config.mixup_alpha or config.cutmix_alpha) or config.loss not in LOSSES.names():
+        return []
+    if LOSSES.get(config.loss).traits.get("soft_targets", True):
+        return []
+    field = "mixup_alpha" if config.mixup_alpha else "cutmix_alpha"
+    value = getattr(config, field)
+    return [f"{field}: {value!r} mixes labels, which loss {config.loss!r} can't take; set it to 0, or use another loss"]
 
 
 def _model_problems(config: TrainConfig) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from utp.core.data.corrupt import CorruptFile
 from utp.core.device import Compute
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
@@ -87,6 +88,10 @@ class Task(Protocol):
 
     def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
         """Evaluate on `val` or `test`. Raises `StopRequested`."""
+        ...
+
+    def watch_corrupt_files(self, listener: Callable[[CorruptFile], None]) -> None:
+        """Tell `listener` once of each file of the data that can't be read and is left out."""
         ...
 
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from utp.config.train import TrainConfig
 from utp.core.catalog import check_config, load_plugins
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
+from utp.core.data.corrupt import CorruptFileLog
 from utp.core.device import resolve_compute
 from utp.core.durable import write_json_durably
 from utp.core.environment import describe_environment
@@ -150,6 +151,8 @@ def _run_attempt(
         environment = {**describe_environment(Path.cwd()), "data": task.identity, "seed": config.seed}
         write_json_durably(paths.environment, environment)
         reporter = LocalReporter(journal, display, stop.is_set)
+        corrupt_files = CorruptFileLog(paths.attempt(journal.number).corrupt_files, reporter.log_note)
+        task.watch_corrupt_files(corrupt_files.add)
         store = CheckpointStore(paths.checkpoint_dir, journal.number, journal.check_fence)
         checkpointer = Checkpointer(config, task.identity, paths, store, reporter.log_note)
         result: dict[str, Any] = {}
@@ -161,6 +164,7 @@ def _run_attempt(
             if not isinstance(error, KeyboardInterrupt):
                 raise
         finally:
+            corrupt_files.write()
             reporter.close(dump_config(config), result.get("metrics", {}))
             result = journal.write_result(result)
             assemble_run(paths)

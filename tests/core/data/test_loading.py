@@ -53,7 +53,7 @@ def train_batches(manifest: Manifest, **options: Any) -> TrainBatches:
 def assert_equal(first: list[ImageBatch], second: list[ImageBatch]) -> None:
     assert len(first) == len(second)
     for one, other in zip(first, second, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(one, other, strict=True))
 
 
 @pytest.fixture(scope="module")

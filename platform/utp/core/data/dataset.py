@@ -6,7 +6,7 @@ Imports neither transformers nor anything of training, since every loader proces
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +15,19 @@ import torch
 from torch.utils.data import Dataset, get_worker_info
 
 from utp.core.data.decode import decode_image
-from utp.core.randomness import derive_seed, reseed
-from utp.errors import DataLoaderWorkerDied, UtpError
+from utp.core.randomness import derive_seed, generator, reseed
+from utp.errors import CorruptImage, DataLoaderWorkerDied, DatasetError, UtpError
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
-Key = tuple[int, int]
-"""(epoch, index): all that the pixels of a sample depend on, besides the seed."""
+
+
+class Key(NamedTuple):
+    """All that the pixels of a sample depend on, besides the seed."""
+
+    epoch: int
+    sample: int
+    repeat: int = 0
+    """How often the sample came before in the same epoch, where it is drawn with replacement."""
 
 
 class ImageBatch(NamedTuple):
@@ -35,12 +42,28 @@ class ImageBatch(NamedTuple):
     indices: torch.Tensor
     """int64 (N,), positions in the sequence of samples."""
 
+    epoch: int = 0
+    """In training: the epoch, from 0."""
+
+    batch: int = 0
+    """In training: the number of the micro-batch in its epoch, from 0."""
+
+    corrupt: tuple[tuple[str, str], ...] = ()
+    """(path, reason) of files that could not be read: replaced in training, left out in evaluation."""
+
 
 class ImageFiles(Dataset[ImageBatch]):
     """Samples of one split; a key gives the same pixels in whichever process it is loaded."""
 
     def __init__(
-        self, paths: Sequence[str], labels: Sequence[int], root: Path, transform: Transform, seed: int | None
+        self,
+        paths: Sequence[str],
+        labels: Sequence[int],
+        root: Path,
+        transform: Transform,
+        seed: int | None,
+        *,
+        skips_corrupt: bool = False,
     ) -> None:
         # One array of bytes pickles to loader processes in no time, and its pages stay shared; a list does neither.
         self._paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
@@ -48,23 +71,55 @@ class ImageFiles(Dataset[ImageBatch]):
         self._root = root
         self._transform = transform
         self._seed = seed
+        self._skips_corrupt = skips_corrupt
 
     def __getitems__(self, keys: Sequence[Key]) -> ImageBatch | UtpError:
         """Load one batch. Errors are returned, since torch would make a raised one a RuntimeError with a traceback."""
+        corrupt: list[tuple[str, str]] = []
         try:
-            pictures = [self._picture(*key) for key in keys]
-            images = _empty((len(keys), *pictures[0].shape), torch.uint8)
-            torch.stack(pictures, out=images)
-            indices = _filled([index for _, index in keys])
-            labels = _filled(self._labels[[index for _, index in keys]])
+            loaded = [found for key in keys if (found := self._load(key, corrupt))]
+            samples = [sample for sample, _ in loaded]
+            images = _stacked([picture for _, picture in loaded])
+            labels, indices = _filled(self._labels[samples]), _filled(samples)
         except UtpError as error:
             return error
-        return ImageBatch(images, labels, indices)
+        return ImageBatch(images, labels, indices, corrupt=tuple(corrupt))
 
-    def _picture(self, epoch: int, index: int) -> torch.Tensor:
+    def _load(self, key: Key, corrupt: list[tuple[str, str]]) -> tuple[int, torch.Tensor] | None:
+        """Return the sample that stands for `key` and its picture; none where evaluation leaves it out."""
+        for sample in self._candidates(key):
+            try:
+                return sample, self._picture(key, sample)
+            except (CorruptImage, DatasetError) as error:
+                if not self._skips_corrupt:
+                    raise
+                reason = error.reason if isinstance(error, CorruptImage) else "the file is gone"
+                corrupt.append((os.fsdecode(self._paths[sample]), reason))
+        if self._seed is None:
+            return None
+        raise DatasetError(str(self._root), f"no image of the class of {corrupt[0][0]} can be decoded; replace them")
+
+    def _candidates(self, key: Key) -> Iterator[int]:
+        """Yield the sample and, in training, those of its class in an order that (seed, epoch, sample) decide."""
+        yield key.sample
+        if self._seed is not None and self._skips_corrupt:
+            (others,) = np.nonzero(self._labels == self._labels[key.sample])
+            order = torch.randperm(len(others), generator=generator(self._seed, "replace", key.epoch, key.sample))
+            yield from (int(other) for other in others[order.numpy()] if other != key.sample)
+
+    def _picture(self, key: Key, sample: int) -> torch.Tensor:
         if self._seed is not None:
-            reseed(derive_seed(self._seed, "augment", epoch, index))
-        return self._transform(decode_image(self._root / os.fsdecode(self._paths[index])))
+            repeat = (key.repeat,) if key.repeat else ()
+            reseed(derive_seed(self._seed, "augment", key.epoch, key.sample, *repeat))
+        return self._transform(decode_image(self._root / os.fsdecode(self._paths[sample])))
+
+
+def _stacked(pictures: Sequence[torch.Tensor]) -> torch.Tensor:
+    if not pictures:
+        return torch.empty((0, 3, 0, 0), dtype=torch.uint8)
+    images = _empty((len(pictures), *pictures[0].shape), torch.uint8)
+    torch.stack(list(pictures), out=images)
+    return images
 
 
 def _filled(values: Sequence[int] | np.ndarray) -> torch.Tensor:

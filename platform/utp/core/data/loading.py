@@ -14,7 +14,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,16 @@ from torch.utils.data import DataLoader, Sampler
 
 from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
 from utp.core.data.manifest import Sample
-from utp.core.randomness import generator
+from utp.core.data.order import balanced_keys, shuffled_keys
 from utp.errors import DataLoaderWorkerDied, UtpError
 
 __all__ = ["EvalBatches", "ImageBatch", "TrainBatches"]
 
 # utp's own module comes last: where utp is not installed but on a path set at run time, the server can't import it.
 _PRELOADED = ["torch", "torch.utils.data", "torchvision.transforms.v2.functional", "PIL.Image", "utp.core.data.dataset"]
+
+OnCorrupt = Callable[[Sequence[tuple[str, str]]], None]
+"""Told (path, reason) of files that could not be read and are left out; raises where they are too many."""
 
 
 class _Plan(Sampler[list[Key]]):
@@ -58,7 +61,9 @@ class _Loader:
         prefetch_factor: int | None,
         persistent_workers: bool | None,
         pin_memory: bool | None,
+        on_corrupt: OnCorrupt | None,
     ) -> None:
+        self._on_corrupt = on_corrupt
         self._plan = _Plan()
         has_cuda = torch.cuda.is_available()
         self._loader: DataLoader[ImageBatch] | None = DataLoader(
@@ -84,7 +89,10 @@ class _Loader:
                 batch = _next(batches)
             if isinstance(batch, UtpError):
                 raise batch
-            yield batch
+            if self._on_corrupt and batch.corrupt:
+                self._on_corrupt(batch.corrupt)
+            if len(batch.labels):
+                yield batch
 
     def close(self) -> None:
         """End the loader processes."""
@@ -92,8 +100,9 @@ class _Loader:
 
 
 class TrainBatches:
-    """Shuffled, augmented batches; every pixel is a function of (seed, epoch, index).
+    """Shuffled or balanced, augmented batches; every pixel is a function of (seed, epoch, index).
 
+    With `on_corrupt`, the next readable image of the same class stands for one that can't be decoded.
     A last batch of one image is dropped where it is not the only one: batch norm has no variance over one value.
     """
 
@@ -105,20 +114,24 @@ class TrainBatches:
         *,
         batch_size: int,
         seed: int,
+        is_balanced: bool = False,
         num_workers: int = 0,
         prefetch_factor: int | None = None,
         persistent_workers: bool | None = None,
         pin_memory: bool | None = None,
+        on_corrupt: OnCorrupt | None = None,
     ) -> None:
-        self._num_samples = len(samples)
+        self._labels = [sample.class_index for sample in samples]
         self._batch_size = batch_size
         self._seed = seed
+        self._is_balanced = is_balanced
         self._loader = _Loader(
-            _files(samples, root, transform, seed),
+            _files(samples, root, transform, seed, skips_corrupt=on_corrupt is not None),
             num_workers=num_workers,
             prefetch_factor=prefetch_factor,
             persistent_workers=persistent_workers,
             pin_memory=pin_memory,
+            on_corrupt=on_corrupt,
         )
 
     @property
@@ -129,14 +142,18 @@ class TrainBatches:
     @property
     def batch_sizes(self) -> tuple[int, ...]:
         """Images in each batch of an epoch."""
-        sizes = _cut(self._num_samples, self._batch_size)
+        sizes = _cut(len(self._labels), self._batch_size)
         return sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[ImageBatch]:
         """Yield the batches of an epoch from `start_batch` on. Raises `CorruptImage`, `DataLoaderWorkerDied`."""
-        order = torch.randperm(self._num_samples, generator=generator(self._seed, "shuffle", epoch)).tolist()
-        keys = [(epoch, index) for index in order[start_batch * self._batch_size :]]
-        return self._loader.load(keys, self.batch_sizes[start_batch:])
+        if self._is_balanced:
+            keys = balanced_keys(self._labels, self._seed, epoch)
+        else:
+            keys = shuffled_keys(len(self._labels), self._seed, epoch)
+        batches = self._loader.load(keys[start_batch * self._batch_size :], self.batch_sizes[start_batch:])
+        for number, batch in enumerate(batches, start=start_batch):
+            yield batch._replace(epoch=epoch, batch=number)
 
     def close(self) -> None:
         """End the loader processes."""
@@ -144,7 +161,7 @@ class TrainBatches:
 
 
 class EvalBatches:
-    """All samples once and in order, as often as it is iterated over."""
+    """All samples once and in order, as often as it is iterated over; with `on_corrupt`, those that can be decoded."""
 
     def __init__(
         self,
@@ -157,15 +174,17 @@ class EvalBatches:
         prefetch_factor: int | None = None,
         persistent_workers: bool | None = None,
         pin_memory: bool | None = None,
+        on_corrupt: OnCorrupt | None = None,
     ) -> None:
         self._num_samples = len(samples)
         self._batch_size = batch_size
         self._loader = _Loader(
-            _files(samples, root, transform, seed=None),
+            _files(samples, root, transform, seed=None, skips_corrupt=on_corrupt is not None),
             num_workers=num_workers,
             prefetch_factor=prefetch_factor,
             persistent_workers=persistent_workers,
             pin_memory=pin_memory,
+            on_corrupt=on_corrupt,
         )
 
     @property
@@ -182,16 +201,20 @@ class EvalBatches:
         return self.num_batches
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        return self._loader.load([(0, index) for index in range(self._num_samples)], self.batch_sizes)
+        return self._loader.load([Key(0, index) for index in range(self._num_samples)], self.batch_sizes)
 
     def close(self) -> None:
         """End the loader processes."""
         self._loader.close()
 
 
-def _files(samples: Sequence[Sample], root: Path, transform: Transform, seed: int | None) -> ImageFiles:
+def _files(
+    samples: Sequence[Sample], root: Path, transform: Transform, seed: int | None, skips_corrupt: bool
+) -> ImageFiles:
     paths = [sample.path for sample in samples]
-    return ImageFiles(paths, [sample.class_index for sample in samples], root, transform, seed)
+    return ImageFiles(
+        paths, [sample.class_index for sample in samples], root, transform, seed, skips_corrupt=skips_corrupt
+    )
 
 
 def _cut(total: int, size: int) -> tuple[int, ...]:

@@ -53,6 +53,16 @@ class Preprocessing:
         """`interpolation` as torchvision takes it."""
         return F.InterpolationMode(self.interpolation)
 
+    @property
+    def mean_colour(self) -> tuple[float, float, float]:
+        """`mean` as RGB in 0..255."""
+        return self._in_bytes(self.mean)
+
+    @property
+    def deviation_colour(self) -> tuple[float, float, float]:
+        """`std` as RGB in 0..255."""
+        return self._in_bytes(self.std)
+
     def eval_transform(self, image: torch.Tensor) -> torch.Tensor:
         """Resize and crop uint8 (3, H, W) to uint8 (3, *size), as in evaluation."""
         if self.resize is not None:
@@ -60,7 +70,7 @@ class Preprocessing:
         return image if self.crop is None else _center_crop(image, self.crop)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
-        """Turn uint8 (N, 3, H, W) into the model's float32 input, on the batch's device."""
+        """Turn (N, 3, H, W) in 0..255, uint8 or float32, into the model's float32 input; overwrites float32."""
         if self.is_bgr:
             batch = batch.flip(1)
         # Mean and standard deviation are scaled, not the pixels: one pass less, and bit for bit what the processors do.
@@ -76,6 +86,10 @@ class Preprocessing:
         directory.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.processor_config, indent=2, sort_keys=True) + "\n"
         (directory / "preprocessor_config.json").write_text(text, encoding="utf-8")
+
+    def _in_bytes(self, values: tuple[float, float, float]) -> tuple[float, float, float]:
+        red, green, blue = (min(max(value / self.rescale, 0.0), 255.0) for value in values)
+        return (blue, green, red) if self.is_bgr else (red, green, blue)
 
     def _resized(self, image: torch.Tensor) -> list[int]:
         if isinstance(self.resize, tuple):

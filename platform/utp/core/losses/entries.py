@@ -11,7 +11,10 @@ from utp.config.train import STRICT
 from utp.core.registry import Registry
 
 LOSSES = Registry("loss")
-"""Target: `build(options, *, is_training) -> SampleLoss`: one loss per sample, of which the loop takes the mean."""
+"""Target: `build(options, *, is_training) -> SampleLoss`: one loss per sample, of which the loop takes the mean.
+
+Trait `soft_targets=False` says that targets must be labels (N,); else a loss takes shares (N, C), as mixup makes, too.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ from transformers import PreTrainedModel
 
 from utp.config.paths import dataset_root
 from utp.config.train import TrainConfig
-from utp.core.augmentations.entries import AUGMENTATIONS
-from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches, start_worker_server
+from utp.core.augmentations.entries import AUGMENTATIONS, GPU_AUGMENTATIONS
+from utp.core.augmentations.mixing import Mixer
+from utp.core.augmentations.random_erasing import RandomErasing
+from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
+from utp.core.data.dataset import Transform
+from utp.core.data.loading import EvalBatches, ImageBatch, OnCorrupt, TrainBatches, start_worker_server
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.device import Compute
@@ -67,6 +72,12 @@ class ImageClassification:
         self._train_loss = self._weighted(loss.load()(loss_options, is_training=True))
         self._eval_loss = loss.load()(loss_options, is_training=False)
         self._memory_format = torch.channels_last if config.channels_last else torch.preserve_format
+        augmentation = GPU_AUGMENTATIONS.get(config.gpu_augmentation)
+        options = augmentation.check_options(config.gpu_augmentation_options, "gpu_augmentation_options")
+        self._augment_batch = augmentation.load()(options, config.seed)
+        self._mixer = Mixer.from_config(config)
+        sizes = {name: len(samples) for name, samples in splits.items()}
+        self._corrupt = CorruptFiles(manifest.root, sizes, config.max_corrupt_share or DEFAULT_MAX_SHARE)
         self._train = self._open_train()
         self._eval: dict[str, EvalBatches] = {}
 
@@ -98,10 +109,19 @@ class ImageClassification:
         return self._train.epoch(epoch, start_batch)
 
     def step(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> StepSums:
-        """Run forward and loss on one micro-batch."""
-        logits, labels = self._forward(model, batch, compute)
+        """Run forward and loss on one micro-batch; of a mixed picture, `acc@1` asks for the label it shows most of."""
+        images, labels = self._to_device(batch, compute)
+        if self._augment_batch:
+            images = self._augment_batch(images / 255, batch.epoch, batch.batch).mul_(255)
+        images = self.preprocessing.normalise(images)
+        targets = labels
+        if self._mixer and (mix := self._mixer.draw(batch.epoch, batch.batch, *images.shape[-2:])):
+            # After normalisation: it commutes with mixing, and its fresh float32 tensor can be mixed in place.
+            images, targets = mix.mix_images(images), mix.mix_labels(labels, len(self.manifest.classes))
+            labels = mix.dominant_labels(labels)
+        logits = model(pixel_values=images).logits
         correct = (logits.detach().argmax(dim=1) == labels).sum()
-        return StepSums(len(labels), {"loss": self._train_loss(logits, labels).sum(), "acc@1": correct})
+        return StepSums(len(labels), {"loss": self._train_loss(logits, targets).sum(), "acc@1": correct})
 
     def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
         """Compute every metric over the whole split. Raises `StopRequested`."""
@@ -110,7 +130,8 @@ class ImageClassification:
             if should_stop():
                 raise StopRequested
             with compute.autocast():
-                logits, labels = self._forward(model, batch, compute)
+                images, labels = self._to_device(batch, compute)
+                logits = model(pixel_values=self.preprocessing.normalise(images)).logits
                 losses = self._eval_loss(logits, labels)
             collector.add(logits.float().cpu(), batch.labels, losses.cpu(), batch.indices)
         scores = collector.collect()
@@ -119,6 +140,10 @@ class ImageClassification:
             tables=self._tables(scores),
             figures=self._figures(scores, split),
         )
+
+    def watch_corrupt_files(self, listener: Callable[[CorruptFile], None]) -> None:
+        """Tell `listener` once of each image that can't be decoded and is left out."""
+        self._corrupt.listener = listener
 
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
         """Write a folder that `from_pretrained` and `pipeline` load, with a model card that states `facts`."""
@@ -132,10 +157,11 @@ class ImageClassification:
         for batches in self._eval.values():
             batches.close()
 
-    def _forward(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+    def _to_device(self, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images, still bytes, and labels."""
         images = batch.images.to(compute.device, non_blocking=True, memory_format=self._memory_format)
         labels = batch.labels.to(compute.device, non_blocking=True)
-        return model(pixel_values=self.preprocessing.normalise(images)).logits, labels
+        return images, labels
 
     def _tables(self, scores: ClassificationScores) -> dict[str, Any]:
         classes = self.manifest.classes
@@ -164,11 +190,16 @@ class ImageClassification:
         return TrainBatches(
             self.splits["train"],
             self.manifest.root,
-            augmentation.load()(self.preprocessing, options),
+            _erasing(config, self.preprocessing, augmentation.load()(self.preprocessing, options)),
             batch_size=config.batch_size,
             seed=config.seed,
+            is_balanced=config.sampler == "balanced",
+            on_corrupt=self._on_corrupt("train"),
             **_loader_options(config),
         )
+
+    def _on_corrupt(self, split: str) -> OnCorrupt | None:
+        return partial(self._corrupt.add, split) if self.config.on_corrupt == "skip" else None
 
     def _eval_batches(self, split: str) -> EvalBatches:
         if split not in self._eval:
@@ -177,6 +208,7 @@ class ImageClassification:
                 self.manifest.root,
                 self.preprocessing.eval_transform,
                 batch_size=self.config.eval_batch_size or self.config.batch_size,
+                on_corrupt=self._on_corrupt(split),
                 **_loader_options(self.config),
             )
         return self._eval[split]
@@ -212,6 +244,12 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
     return ImageClassification(config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model)
+
+
+def _erasing(config: TrainConfig, preprocessing: Preprocessing, transform: Transform) -> Transform:
+    if not config.random_erasing:
+        return transform
+    return RandomErasing(transform, preprocessing, config.random_erasing, config.random_erasing_fill or "noise")
 
 
 def _capped(config: TrainConfig, manifest: Manifest, split: str) -> tuple[Sample, ...]:

@@ -164,6 +164,17 @@ def test_best_is_the_first_of_equal_epochs_and_its_checkpoint_is_kept(tmp_path: 
     assert len(names) == 2
 
 
+def test_predictions_of_every_epoch_of_the_best_and_of_the_test_are_reported(tmp_path: Path) -> None:
+    config = replace(CONFIG, lr=1e-9)  # nothing is learnt, so the first epoch stays the best
+    _, reporter, _ = train(tmp_path, config, PixelTaskWithoutNorm(dropout=0.0))
+    assert [event for event in reporter.events if event.startswith("predictions")] == [
+        "predictions val_best val_last of epoch 1",
+        "predictions val_last of epoch 2",
+        "predictions val_last of epoch 3",
+        "predictions test of epoch 1",
+    ]
+
+
 def test_rows_are_durable_before_the_checkpoint_that_covers_them(tmp_path: Path) -> None:
     _, reporter, _ = train(tmp_path)
     for index, event in enumerate(reporter.events):

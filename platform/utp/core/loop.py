@@ -152,6 +152,9 @@ class _Run:
         if is_new_best := self._beats_best(evaluation):
             progress.best = self._new_best(evaluation)
             self.reporter.log_evaluation("val", progress.epoch, progress.step, evaluation)
+        # After each epoch, not the last alone: a run that is stopped or dies has them too.
+        names = ("val_best", "val_last") if is_new_best else ("val_last",)
+        self.reporter.log_predictions(names, progress.epoch, progress.step, evaluation)
         if not self.save() and is_new_best:
             progress.best = previous_best  # its weights are on no disk
 
@@ -173,6 +176,7 @@ class _Run:
             row = {"kind": "test", **test_values, "eval_s": round(time.monotonic() - started, 3)}
             self._log_row(row, epoch, step)
             self.reporter.log_evaluation("test", epoch, step, evaluation)
+            self.reporter.log_predictions(("test",), epoch, step, evaluation)
             self.reporter.sync()
         self.reporter.log_phase("exporting")
         facts = {"epoch": epoch, **({best.metric: best.value} if best else {}), **test_values}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -41,6 +42,8 @@ class Evaluation:
     tables: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
     """Drawn only when the evaluation is worth keeping."""
+    predictions: Callable[[], pyarrow.Table] | None = None
+    """What was predicted of each sample, a row each; none for a task that has no such table."""
 
 
 class Task(Protocol):

@@ -52,7 +52,18 @@ USER_MISTAKES = frozenset({FailureKind.INVALID_CONFIG, FailureKind.DATA_ERROR, F
 """Failures that end with exit code 2, as a wrong option does; all others end with 1."""
 
 TRAIN_EXTRA = frozenset(
-    {"PIL", "matplotlib", "numpy", "safetensors", "sklearn", "tensorboard", "torch", "torchvision", "transformers"}
+    {
+        "PIL",
+        "matplotlib",
+        "numpy",
+        "pyarrow",
+        "safetensors",
+        "sklearn",
+        "tensorboard",
+        "torch",
+        "torchvision",
+        "transformers",
+    }
 )
 """Modules that come with `utp[train]`; a machine that only serves the platform has none of them."""
 

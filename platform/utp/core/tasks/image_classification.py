@@ -33,6 +33,7 @@ from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
 from utp.core.models.source import resolve_source
+from utp.core.prediction_table import prediction_table
 from utp.core.task import Evaluation, StepSums, StopPoll, StopRequested
 from utp.settings import Settings
 
@@ -115,6 +116,7 @@ class ImageClassification:
             values=compute_metrics(scores, self.config.eval_topk, prefix=f"{split}_"),
             tables=self._tables(scores),
             figures=self._figures(scores, split),
+            predictions=lambda: prediction_table(scores, self.splits[split], split, self.identity),
         )
 
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:

@@ -64,6 +64,7 @@ SAFE_ON_RESUME: Mapping[str, str] = {
     "persistent_workers": _ONLY_SPEED,
     "eval_batch_size": _ONLY_SPEED,
     "eval_topk": _ONLY_REPORTS,
+    "test_time_augmentation": _ONLY_REPORTS,
     "log_interval_steps": _ONLY_REPORTS,
     "save_per_epoch_checkpoint": _ONLY_SAVING,
     "checkpoint_every_steps": _ONLY_SAVING,

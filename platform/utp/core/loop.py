@@ -173,7 +173,7 @@ class _Run:
             started = time.monotonic()
             evaluation = self._evaluate("test")
             test_values = evaluation.values
-            row = {"kind": "test", **test_values, "eval_s": round(time.monotonic() - started, 3)}
+            row = {"kind": "test", **test_values, **evaluation.facts, "eval_s": round(time.monotonic() - started, 3)}
             self._log_row(row, epoch, step)
             self.reporter.log_evaluation("test", epoch, step, evaluation)
             self.reporter.log_predictions(("test",), epoch, step, evaluation)

@@ -39,6 +39,8 @@ class Evaluation:
     """The result of one pass over a split: metric id to value (None where undefined), and what to draw or keep."""
 
     values: Mapping[str, float | None]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What else its row says, such as the test-time augmentation."""
     tables: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
     """Drawn only when the evaluation is worth keeping."""
@@ -85,8 +87,13 @@ class Task(Protocol):
         """Run forward and loss on one micro-batch."""
         ...
 
-    def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
-        """Evaluate on `val` or `test`. Raises `StopRequested`."""
+    def evaluate(
+        self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll, views: str | None = None
+    ) -> Evaluation:
+        """Evaluate on `val` or `test`; `views` is a test-time augmentation other than the config's.
+
+        Raises `StopRequested`.
+        """
         ...
 
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:

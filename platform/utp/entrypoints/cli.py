@@ -43,6 +43,16 @@ COMMANDS = (
         "Train the runs that a config file declares, one after the other.",
     ),
     LazyCommand("resume", "utp.entrypoints.train_commands:resume", "Go on with a run from its newest checkpoint."),
+    LazyCommand(
+        "evaluate",
+        "utp.entrypoints.evaluate_command:evaluate",
+        "Compute all metrics of a run's checkpoint anew; changes nothing in the run.",
+    ),
+    LazyCommand(
+        "predict",
+        "utp.entrypoints.predict_command:predict",
+        "Say which class each image is of, with its probability.",
+    ),
     LazyCommand("data", "utp.entrypoints.data_commands:app", "Look at, check and make datasets."),
     LazyCommand("doctor", "utp.entrypoints.doctor:doctor", "Say what is wrong with this machine and what to do."),
 )

@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from utp.config.paths import RunPaths
 from utp.core.durable import copy_durably, write_bytes_durably, write_json_durably
-from utp.core.reporter import MetricRow
 from utp.errors import AttemptSuperseded, ResumeRefused
+
+if TYPE_CHECKING:  # it imports torch, and reading a journal has to need none
+    from utp.core.reporter import MetricRow
 
 START = "start.json"
 LOCK = "alive.lock"

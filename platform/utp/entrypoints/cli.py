@@ -46,12 +46,27 @@ COMMANDS = (
     LazyCommand(
         "evaluate",
         "utp.entrypoints.evaluate_command:evaluate",
-        "Compute all metrics of a run's checkpoint anew; changes nothing in the run.",
+        "Compute all metrics of a run's checkpoint anew.",
     ),
     LazyCommand(
         "predict",
         "utp.entrypoints.predict_command:predict",
         "Say which class each image is of, with its probability.",
+    ),
+    LazyCommand(
+        "runs",
+        "utp.entrypoints.list_commands:runs",
+        "List runs: how they ended, epoch, best metric and time.",
+    ),
+    LazyCommand(
+        "models",
+        "utp.entrypoints.list_commands:models",
+        "List the builtin models, which train offline from scratch.",
+    ),
+    LazyCommand(
+        "parts",
+        "utp.entrypoints.list_commands:parts",
+        "List the losses, optimizers and other parts a config can name.",
     ),
     LazyCommand("data", "utp.entrypoints.data_commands:app", "Look at, check and make datasets."),
     LazyCommand("doctor", "utp.entrypoints.doctor:doctor", "Say what is wrong with this machine and what to do."),

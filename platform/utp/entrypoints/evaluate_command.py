@@ -45,7 +45,10 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Compute all metrics of a run's checkpoint anew; changes nothing in the run."""
+    """Compute all metrics of a run's checkpoint anew.
+
+    Changes nothing in the run.
+    """
     from utp.entrypoints.run_evaluation import evaluate_run  # noqa: PLC0415  # torch
 
     paths = open_run(run, get_settings())

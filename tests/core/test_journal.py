@@ -61,6 +61,21 @@ def test_torn_last_line_is_left_out(paths: RunPaths) -> None:
     assert [row["step"] for row in read_rows(paths.metrics)] == [1, 2, 3]
 
 
+def test_predictions_of_the_newest_attempt_that_has_them_are_the_runs_and_torn_ones_are_left_out(
+    paths: RunPaths,
+) -> None:
+    write_attempt(paths, 0, range(1, 4))
+    write_attempt(paths, 3, range(4, 6))
+    for number, names in ((1, ["val_best", "val_last"]), (2, ["val_last"])):
+        paths.attempt(number).predictions.mkdir()
+        for name in names:
+            (paths.attempt(number).predictions / f"{name}.parquet").write_text(f"{name} of {number}")
+    (paths.attempt(2).predictions / ".val_best.parquet.tmp-1").write_text("torn")
+    assemble_run(paths)
+    contents = {path.name: path.read_text() for path in paths.predictions.iterdir()}
+    assert contents == {"val_best.parquet": "val_best of 1", "val_last.parquet": "val_last of 2"}
+
+
 def test_attempt_that_died_before_its_first_step_voids_nothing(paths: RunPaths) -> None:
     write_attempt(paths, 0, range(1, 4))
     with AttemptJournal(paths):

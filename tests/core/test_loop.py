@@ -317,6 +317,17 @@ def test_improvement_is_measured_from_the_last_one_that_counted(
     assert progress.stalled_epochs == stalled_epochs
 
 
+def test_predictions_of_every_epoch_of_the_best_and_of_the_test_are_reported(tmp_path: Path) -> None:
+    config = replace(CONFIG, lr=1e-9)  # nothing is learnt, so the first epoch stays the best
+    _, reporter, _ = train(tmp_path, config, PixelTaskWithoutNorm(dropout=0.0))
+    assert [event for event in reporter.events if event.startswith("predictions")] == [
+        "predictions val_best val_last of epoch 1",
+        "predictions val_last of epoch 2",
+        "predictions val_last of epoch 3",
+        "predictions test of epoch 1",
+    ]
+
+
 def test_rows_are_durable_before_the_checkpoint_that_covers_them(tmp_path: Path) -> None:
     _, reporter, _ = train(tmp_path)
     saves = [index for index, event in enumerate(reporter.events) if event == "saving"]

@@ -71,7 +71,9 @@ class PixelTask:
         losses = functional.cross_entropy(logits, labels, reduction="none")
         return StepSums(len(labels), {"loss": losses.sum(), "acc@1": (logits.argmax(1) == labels).sum()})
 
-    def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
+    def evaluate(
+        self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll, views: str | None = None
+    ) -> Evaluation:
         if should_stop():
             raise StopRequested
         pixels, labels = self.data

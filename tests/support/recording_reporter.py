@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,9 @@ class RecordingReporter:
 
     def log_evaluation(self, split: str, epoch: int, step: int, evaluation: Evaluation) -> None:
         self.events.append(f"evaluation {split}")
+
+    def log_predictions(self, names: Sequence[str], epoch: int, step: int, evaluation: Evaluation) -> None:
+        self.events.append(f"predictions {' '.join(names)} of epoch {epoch}")
 
     def log_phase(self, phase: str) -> None:
         if phase == "saving":

@@ -112,6 +112,11 @@ class AttemptPaths:
         """Folder of PNG figures."""
         return self.directory / "figures"
 
+    @property
+    def predictions(self) -> Path:
+        """Folder of predictions per sample."""
+        return self.directory / "predictions"
+
     def log(self, rank: int) -> Path:
         """Output of the worker with this rank."""
         return self.directory / f"rank{rank}.log"
@@ -156,7 +161,7 @@ class RunPaths:
 
     @property
     def predictions(self) -> Path:
-        """Folder of predictions per split."""
+        """Folder of predictions per sample: `val_best`, `val_last` and `test`, as Parquet."""
         return self.run_dir / "predictions"
 
     @property

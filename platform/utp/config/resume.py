@@ -82,6 +82,7 @@ SAFE_ON_RESUME: Mapping[str, str] = {
     "max_corrupt_share": "decides when too many images can't be decoded, not what is learnt from the others",
     "eval_batch_size": _ONLY_SPEED,
     "eval_topk": _ONLY_REPORTS,
+    "test_time_augmentation": _ONLY_REPORTS,
     "log_interval_steps": _ONLY_REPORTS,
     "early_stop_patience": "a run may be made longer or shorter",
     "early_stop_min_delta": "holds for the epochs to come",

@@ -225,6 +225,10 @@ class TrainConfig:
     eval_topk: Annotated[tuple[PositiveInt, ...], Strict(False)] = (1, 5)
     """K of the reported `val_acc@K`; 1 is always reported, a K above the number of classes is left out."""
 
+    test_time_augmentation: Literal["none", "hflip", "five_crop"] = "none"
+    """Views of a test image whose logits are averaged: `hflip` adds its mirror image, `five_crop` takes centre and
+    corners. Val and training never use it."""
+
     monitor_metric: str = "val_acc@1"
     """Metric id that decides which weights are best."""
 

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     fsync_directory(path.parent)
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Replace a file by a copy of another, whole or not at all; makes the folder."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def write_bytes_durably(path: Path, data: bytes) -> None:

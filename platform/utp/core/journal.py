@@ -1,7 +1,7 @@
 """The journal of a run: what each attempt wrote, and the run-level files made from it.
 
 An attempt writes only below `attempts/<n>/` (checkpoints aside). `assemble_run` makes the run's `metrics.jsonl`,
-`figures/` and `result.json` from the attempts; it may be called at any time, any number of times.
+`figures/`, `predictions/` and `result.json` from the attempts; it may be called at any time, any number of times.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from utp.config.paths import RunPaths
-from utp.core.durable import write_bytes_durably, write_json_durably
-from utp.core.reporter import MetricRow
+from utp.core.durable import copy_durably, write_bytes_durably, write_json_durably
 from utp.errors import AttemptSuperseded, ResumeRefused
+
+if TYPE_CHECKING:  # it imports torch, and reading a journal has to need none
+    from utp.core.reporter import MetricRow
 
 START = "start.json"
 LOCK = "alive.lock"
@@ -108,6 +110,8 @@ def assemble_run(paths: RunPaths) -> None:
         rows.update({(row["kind"], row["step"]): row for row in read_rows(attempt.metrics)})
         if attempt.figures.is_dir():
             shutil.copytree(attempt.figures, paths.figures, dirs_exist_ok=True)
+        for predictions in sorted(attempt.predictions.glob("*.parquet")):
+            copy_durably(predictions, paths.predictions / predictions.name)
     if result:
         write_json_durably(paths.result, result)
     else:

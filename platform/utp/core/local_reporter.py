@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from utp.core.checkpoint import Checkpoint
-from utp.core.durable import write_json_durably
+from utp.core.durable import copy_durably, write_json_durably
 from utp.core.figures import save_png
 from utp.core.journal import AttemptJournal
+from utp.core.prediction_table import write_predictions
 from utp.core.reporter import MetricRow, RunPlan
 from utp.core.task import Evaluation
 from utp.core.tensorboard import TensorBoardLog
@@ -91,6 +92,19 @@ class LocalReporter:
             content = {"split": split, "epoch": epoch, "step": step, name: table}
             write_json_durably(attempt / f"{name}_{split}.json", content)
             write_json_durably(run / f"{name}_{split}.json", content)
+
+    def log_predictions(self, names: Sequence[str], epoch: int, step: int, evaluation: Evaluation) -> None:
+        """Write them as Parquet; a disk that refuses costs the file, not the run."""
+        if evaluation.predictions is None:
+            return
+        attempt, run = self._journal.paths.attempt(self._journal.number).predictions, self._journal.paths.predictions
+        try:
+            table = evaluation.predictions()
+            for name in names:
+                write_predictions(attempt / f"{name}.parquet", table, epoch=epoch, step=step)
+                copy_durably(attempt / f"{name}.parquet", run / f"{name}.parquet")
+        except OSError as error:
+            self.log_note(f"the predictions {', '.join(names)} of epoch {epoch} were not written: {error}")
 
     def log_phase(self, phase: str) -> None:
         """Tell the display."""

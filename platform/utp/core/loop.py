@@ -197,9 +197,12 @@ class _Run:
         self._log_row(row, epoch=progress.epoch)
         value = evaluation.values.get(self.config.monitor_metric)
         progress.note_metric(value, self.config.monitor_mode, self.config.early_stop_min_delta)
-        if self._beats_best(evaluation):
+        if is_new_best := self._beats_best(evaluation):
             self._previous_best, progress.best = progress.best, self._new_best(evaluation)
             self.reporter.log_evaluation("val", progress.epoch, progress.step, evaluation)
+        # After each epoch, not the last alone: a run that is stopped or dies has them too.
+        names = ("val_best", "val_last") if is_new_best else ("val_last",)
+        self.reporter.log_predictions(names, progress.epoch, progress.step, evaluation)
         self.save()
 
     def test_and_export_best(self) -> Mapping[str, float | None]:
@@ -219,9 +222,10 @@ class _Run:
             started = time.monotonic()
             evaluation = self._evaluate("test", model)
             test_values = evaluation.values
-            row = {"kind": "test", **test_values, "eval_s": round(time.monotonic() - started, 3)}
+            row = {"kind": "test", **test_values, **evaluation.facts, "eval_s": round(time.monotonic() - started, 3)}
             self._log_row(row, epoch, step)
             self.reporter.log_evaluation("test", epoch, step, evaluation)
+            self.reporter.log_predictions(("test",), epoch, step, evaluation)
             self.reporter.sync()
         self.reporter.log_phase("exporting")
         facts = {"epoch": epoch, **({best.metric: best.value} if best else {}), **test_values}

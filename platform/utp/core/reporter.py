@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,6 +47,10 @@ class Reporter(Protocol):
 
     def log_evaluation(self, split: str, epoch: int, step: int, evaluation: Evaluation) -> None:
         """Take the figures and tables of an evaluation that is worth keeping: a new best, or the test."""
+        ...
+
+    def log_predictions(self, names: Sequence[str], epoch: int, step: int, evaluation: Evaluation) -> None:
+        """Take what was predicted of each sample, under each of these names: `val_best`, `val_last`, `test`."""
         ...
 
     def log_phase(self, phase: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -42,9 +43,13 @@ class Evaluation:
     """The result of one pass over a split: metric id to value (None where undefined), and what to draw or keep."""
 
     values: Mapping[str, float | None]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What else its row says, such as the test-time augmentation."""
     tables: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
     """Drawn only when the evaluation is worth keeping."""
+    predictions: Callable[[], pyarrow.Table] | None = None
+    """What was predicted of each sample, a row each; none for a task that has no such table."""
 
 
 class Task(Protocol):
@@ -86,8 +91,13 @@ class Task(Protocol):
         """Run forward and loss on one micro-batch."""
         ...
 
-    def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
-        """Evaluate on `val` or `test`. Raises `StopRequested`."""
+    def evaluate(
+        self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll, views: str | None = None
+    ) -> Evaluation:
+        """Evaluate on `val` or `test`; `views` is a test-time augmentation other than the config's.
+
+        Raises `StopRequested`.
+        """
         ...
 
     def watch_corrupt_files(self, listener: Callable[[CorruptFile], None]) -> None:

@@ -43,6 +43,31 @@ COMMANDS = (
         "Train the runs that a config file declares, one after the other.",
     ),
     LazyCommand("resume", "utp.entrypoints.train_commands:resume", "Go on with a run from its newest checkpoint."),
+    LazyCommand(
+        "evaluate",
+        "utp.entrypoints.evaluate_command:evaluate",
+        "Compute all metrics of a run's checkpoint anew.",
+    ),
+    LazyCommand(
+        "predict",
+        "utp.entrypoints.predict_command:predict",
+        "Say which class each image is of, with its probability.",
+    ),
+    LazyCommand(
+        "runs",
+        "utp.entrypoints.list_commands:runs",
+        "List runs: how they ended, epoch, best metric and time.",
+    ),
+    LazyCommand(
+        "models",
+        "utp.entrypoints.list_commands:models",
+        "List the builtin models, which train offline from scratch.",
+    ),
+    LazyCommand(
+        "parts",
+        "utp.entrypoints.list_commands:parts",
+        "List the losses, optimizers and other parts a config can name.",
+    ),
     LazyCommand("data", "utp.entrypoints.data_commands:app", "Look at, check and make datasets."),
     LazyCommand("doctor", "utp.entrypoints.doctor:doctor", "Say what is wrong with this machine and what to do."),
 )
@@ -52,7 +77,18 @@ USER_MISTAKES = frozenset({FailureKind.INVALID_CONFIG, FailureKind.DATA_ERROR, F
 """Failures that end with exit code 2, as a wrong option does; all others end with 1."""
 
 TRAIN_EXTRA = frozenset(
-    {"PIL", "matplotlib", "numpy", "safetensors", "sklearn", "tensorboard", "torch", "torchvision", "transformers"}
+    {
+        "PIL",
+        "matplotlib",
+        "numpy",
+        "pyarrow",
+        "safetensors",
+        "sklearn",
+        "tensorboard",
+        "torch",
+        "torchvision",
+        "transformers",
+    }
 )
 """Modules that come with `utp[train]`; a machine that only serves the platform has none of them."""
 

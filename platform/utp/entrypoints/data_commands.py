@@ -5,17 +5,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from utp.entrypoints.console import stderr, stdout
+from utp.entrypoints.console import progress_bar, stdout
 
 if TYPE_CHECKING:
     from utp.core.data.check import DatasetReport
@@ -53,22 +50,13 @@ def check(
     from utp.core.data.check import check_dataset
     from utp.settings import get_settings
 
-    with _progress("decoding") as on_progress:
+    with progress_bar("decoding") as on_progress:
         report = check_dataset(root, cache_dir=get_settings().cache_dir / "manifests", on_progress=on_progress)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
         _print_report(report)
     raise typer.Exit(1 if report.has_problems else 0)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr where that is a terminal, and nothing elsewhere."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print_report(report: DatasetReport) -> None:

@@ -34,7 +34,7 @@ class ImageBatch(NamedTuple):
     """A batch on the CPU, in pinned memory where that was asked for."""
 
     images: torch.Tensor
-    """uint8 (N, 3, s, s)."""
+    """uint8 (N, 3, s, s); in test-time augmentation (N, V, 3, s, s), V views of each image."""
 
     labels: torch.Tensor
     """int64 (N,), class indices."""

@@ -43,6 +43,15 @@ class ClassCounts(NamedTuple):
     hits: IntArray
 
 
+class Top(NamedTuple):
+    """The K most probable classes of each sample, best first."""
+
+    classes: IntArray
+    """(N, K) int64."""
+    probabilities: FloatArray
+    """(N, K) float32, softmax."""
+
+
 @dataclass(frozen=True, eq=False)
 class _RowFacts:
     """What one pass over the rows gives, (N,) each."""
@@ -109,6 +118,19 @@ class ClassificationScores:
         log_probability: FloatArray = (own - self._row_facts.peak) - self._log_sum
         return log_probability
 
+    def top(self, num_top: int) -> Top:
+        """Return the classes of the highest logits, best first, and their probabilities; of equal ones the lower class.
+
+        Raises:
+            ValueError: `num_top` is not within 1..C.
+        """
+        if not 1 <= num_top <= self.num_classes:
+            raise ValueError(f"num_top must be within 1..{self.num_classes}, the number of classes, got {num_top}")
+        top = Top(np.empty((self.num_samples, num_top), np.int64), np.empty((self.num_samples, num_top), np.float32))
+        size = max(1, CHUNK_ELEMENTS // self.num_classes)
+        _map_threaded(lambda chunk: self._fill_top(top, chunk), _slices(self.num_samples, size))
+        return top
+
     @cached_property
     def counts(self) -> ClassCounts:
         """Samples per class: labelled, predicted, both. Never C x C: that is 3.5 GB for 21 thousand classes."""
@@ -172,6 +194,16 @@ class ClassificationScores:
         np.put_along_axis(exponentials, predicted[:, None], 0, axis=1)
         facts.others[chunk] = exponentials.sum(axis=1, dtype=np.float64)
         facts.place[chunk] = _places(logits, self.labels[chunk])
+
+    def _fill_top(self, top: Top, chunk: slice) -> None:
+        # One argmax per place: numpy's takes the first of equal ones, which a partial sort does not.
+        left = self.logits[chunk].copy()
+        for place in range(top.classes.shape[1]):
+            best = left.argmax(axis=1)[:, None]
+            logits = np.take_along_axis(left, best, axis=1)[:, 0]
+            np.put_along_axis(left, best, -np.inf, axis=1)
+            top.classes[chunk, place] = best[:, 0]
+            top.probabilities[chunk, place] = np.exp((logits - self._row_facts.peak[chunk]) - self._log_sum[chunk])
 
     def _check(self) -> None:
         if self.logits.ndim != 2 or self.num_classes == 0:

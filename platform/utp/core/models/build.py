@@ -75,6 +75,22 @@ def build_classifier(
     return model
 
 
+def load_classifier(source: ModelSource) -> PreTrainedModel:
+    """Return a trained float32 classifier as it was saved, head included.
+
+    Raises:
+        ModelError: it is no image classifier, or not all of its weights are there.
+    """
+    require_weights(source)
+    model, absent = _load_weights(source, load_architecture(source))
+    if absent:
+        missing = ", ".join(sorted(absent)[:_LISTED])
+        raise ModelError(
+            source.model_flavour, f"its head has no weights ({missing}): it is not trained; train it first"
+        )
+    return model
+
+
 def _try_size(source: ModelSource, model: PreTrainedModel, image_size: tuple[int, int]) -> None:
     """Refuse a size that the model does not take: here, in a sentence, and not in the first step of a long run."""
     model.eval()  # type: ignore[no-untyped-call]

@@ -24,6 +24,7 @@ from utp.core.data.dataset import Transform
 from utp.core.data.loading import EvalBatches, ImageBatch, OnCorrupt, TrainBatches, start_worker_server
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
+from utp.core.data.views import view_transform
 from utp.core.device import Compute
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
 from utp.core.losses.class_weights import WeightedLoss, weigh_classes
@@ -40,6 +41,7 @@ from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
 from utp.core.models.options import prepare_model
 from utp.core.models.source import resolve_source
+from utp.core.prediction_table import prediction_table
 from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
 from utp.settings import Settings
 
@@ -123,22 +125,27 @@ class ImageClassification:
         correct = (logits.detach().argmax(dim=1) == labels).sum()
         return StepSums(len(labels), {"loss": self._train_loss(logits, targets).sum(), "acc@1": correct})
 
-    def evaluate(self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll) -> Evaluation:
-        """Compute every metric over the whole split. Raises `StopRequested`."""
+    def evaluate(
+        self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll, views: str | None = None
+    ) -> Evaluation:
+        """Compute every metric over the whole split; without `views`, the config's on test. Raises `StopRequested`."""
+        views = views or (self.config.test_time_augmentation if split == "test" else "none")
+        facts = {} if views == "none" else {"test_time_augmentation": views}
         collector = ScoreCollector(len(self.manifest.classes))
-        for batch in self._eval_batches(split):
+        for batch in self._eval_batches(split, views):
             if should_stop():
                 raise StopRequested
             with compute.autocast():
-                images, labels = self._to_device(batch, compute)
-                logits = model(pixel_values=self.preprocessing.normalise(images)).logits
+                logits, labels = self._forward_views(model, batch, compute)
                 losses = self._eval_loss(logits, labels)
             collector.add(logits.float().cpu(), batch.labels, losses.cpu(), batch.indices)
         scores = collector.collect()
         return Evaluation(
             values=compute_metrics(scores, self.config.eval_topk, prefix=f"{split}_"),
+            facts=facts,
             tables=self._tables(scores),
             figures=self._figures(scores, split),
+            predictions=lambda: prediction_table(scores, self.splits[split], split, {**self.identity, **facts}),
         )
 
     def watch_corrupt_files(self, listener: Callable[[CorruptFile], None]) -> None:
@@ -162,6 +169,19 @@ class ImageClassification:
         images = batch.images.to(compute.device, non_blocking=True, memory_format=self._memory_format)
         labels = batch.labels.to(compute.device, non_blocking=True)
         return images, labels
+
+    def _forward(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = self._to_device(batch, compute)
+        return model(pixel_values=self.preprocessing.normalise(images)).logits, labels
+
+    def _forward_views(
+        self, model: nn.Module, batch: ImageBatch, compute: Compute
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean logits over the views of each image; one view at a time, so memory stays that of one."""
+        if batch.images.ndim == 4:
+            return self._forward(model, batch, compute)
+        views = [self._forward(model, batch._replace(images=view), compute) for view in batch.images.unbind(1)]
+        return torch.stack([logits.float() for logits, _ in views]).mean(dim=0), views[0][1]
 
     def _tables(self, scores: ClassificationScores) -> dict[str, Any]:
         classes = self.manifest.classes
@@ -201,17 +221,18 @@ class ImageClassification:
     def _on_corrupt(self, split: str) -> OnCorrupt | None:
         return partial(self._corrupt.add, split) if self.config.on_corrupt == "skip" else None
 
-    def _eval_batches(self, split: str) -> EvalBatches:
-        if split not in self._eval:
-            self._eval[split] = EvalBatches(
+    def _eval_batches(self, split: str, views: str) -> EvalBatches:
+        key = f"{split} {views}"
+        if key not in self._eval:
+            self._eval[key] = EvalBatches(
                 self.splits[split],
                 self.manifest.root,
-                self.preprocessing.eval_transform,
+                view_transform(views, self.preprocessing),
                 batch_size=self.config.eval_batch_size or self.config.batch_size,
                 on_corrupt=self._on_corrupt(split),
                 **_loader_options(self.config),
             )
-        return self._eval[split]
+        return self._eval[key]
 
 
 def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None) -> ImageClassification:
@@ -230,6 +251,8 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     manifest = scan_dataset(root, label_map=config.label_map, cache_dir=cache_dir, on_progress=on_scan)
     for warning in manifest.warnings:
         log.warning("dataset %s: %s", root, warning)
+    if config.test_time_augmentation != "none" and "test" not in manifest.splits:
+        log.warning("test_time_augmentation %r has no effect: there is no test split", config.test_time_augmentation)
     check_monitor_metric(config.monitor_metric, config.eval_topk, len(manifest.classes))
     model = build_classifier(
         source,

@@ -180,11 +180,12 @@ class Checkpointer:
 
     def _derive(self, checkpoint: Checkpoint, progress: Progress, *, repair_only: bool = False) -> None:
         best = progress.best
-        if best is not None and (holder := checkpoint if best.checkpoint == checkpoint.name else self.best(best)):
-            if repair_only and repair_best(self.paths, holder, best):
+        if best is not None and repair_only:
+            holder = checkpoint if best.checkpoint == checkpoint.name else self.best(best)
+            if holder is not None and repair_best(self.paths, holder, best):
                 self._note(f"best.pt was rebuilt from {holder.name}")
-            elif not repair_only and holder is checkpoint:
-                derive_best(self.paths, holder, best)
+        elif best is not None and best.checkpoint == checkpoint.name:
+            derive_best(self.paths, checkpoint, best)
         if self._config.save_per_epoch_checkpoint and progress.batch == 0 and progress.epoch > 0:
             path = self.paths.epoch_weights(progress.epoch)
             if not (repair_only and path.exists()):

@@ -15,10 +15,13 @@ import torch
 from torch.utils.data import Dataset, get_worker_info
 
 from utp.core.data.decode import decode_image
+from utp.core.data.picture import EncodedPicture, PictureTransform
 from utp.core.randomness import derive_seed, reseed
 from utp.errors import DataLoaderWorkerDied, UtpError
 
-Transform = Callable[[torch.Tensor], torch.Tensor]
+Transform = Callable[[torch.Tensor], torch.Tensor] | PictureTransform
+"""From all pixels of a picture, or from the picture itself, to uint8 (3, s, s)."""
+
 Key = tuple[int, int]
 """(epoch, index): all that the pixels of a sample depend on, besides the seed."""
 
@@ -64,7 +67,10 @@ class ImageFiles(Dataset[ImageBatch]):
     def _picture(self, epoch: int, index: int) -> torch.Tensor:
         if self._seed is not None:
             reseed(derive_seed(self._seed, "augment", epoch, index))
-        return self._transform(decode_image(self._root / os.fsdecode(self._paths[index])))
+        path = self._root / os.fsdecode(self._paths[index])
+        if isinstance(self._transform, PictureTransform):
+            return self._transform.from_picture(EncodedPicture(path))
+        return self._transform(decode_image(path))
 
 
 def _filled(values: Sequence[int] | np.ndarray) -> torch.Tensor:

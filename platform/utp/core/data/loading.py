@@ -30,7 +30,14 @@ from utp.errors import DataLoaderWorkerDied, UtpError
 __all__ = ["EvalBatches", "ImageBatch", "TrainBatches"]
 
 # utp's own module comes last: where utp is not installed but on a path set at run time, the server can't import it.
-_PRELOADED = ["torch", "torch.utils.data", "torchvision.transforms.v2.functional", "PIL.Image", "utp.core.data.dataset"]
+_PRELOADED = [
+    "torch",
+    "torch.utils.data",
+    "torchvision.transforms.v2.functional",
+    "PIL.Image",
+    "pyarrow",
+    "utp.core.data.dataset",
+]
 
 
 class _Plan(Sampler[list[Key]]):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from utp.config.loading import LoadedConfig, apply_overrides, load_configs
+from utp.config.loading import LoadedConfig, apply_overrides, load_configs, read_config
 from utp.config.naming import find_runs, open_run
 from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
+from utp.core.data.worker_server import start_worker_server
 from utp.entrypoints.console import print_error, stderr, stdout
 from utp.errors import UtpError
 from utp.settings import get_settings, let_idle_threads_sleep
@@ -64,6 +65,8 @@ def resume(
     """Go on with a run from its newest checkpoint."""
     let_idle_threads_sleep()
     paths = open_run(run, get_settings())
+    if read_config(paths.config).num_workers:
+        start_worker_server()
     outcome = _resume_one(paths, lambda saved: apply_overrides(saved, overrides))
     if outcome.is_stopped:
         raise typer.Exit(EXIT_STOPPED)
@@ -74,6 +77,8 @@ def _overridden(item: LoadedConfig, overrides: list[str]) -> LoadedConfig:
 
 
 def _train_one(item: LoadedConfig, *, is_resume: bool) -> RunOutcome:
+    if item.config.num_workers:
+        start_worker_server()  # its imports of torch go on beside ours
     from utp.entrypoints.local_run import start_run  # noqa: PLC0415
     from utp.entrypoints.run_display import ConsoleDisplay  # noqa: PLC0415
 

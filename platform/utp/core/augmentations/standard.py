@@ -10,6 +10,7 @@ import torch
 from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 
 from utp.core.augmentations.entries import StandardOptions
+from utp.core.data.picture import Picture, PixelPicture
 from utp.core.data.transforms import Preprocessing
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
@@ -36,11 +37,12 @@ class RandomResizedCropFlip:
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """Draw a crop and a flip, and return uint8 (3, *size)."""
-        top, left, height, width = draw_crop(image.shape[-2], image.shape[-1], self.options.scale, self.options.ratio)
-        image = F.resized_crop(
-            image, top, left, height, width, list(self.preprocessing.size),
-            interpolation=self.preprocessing.interpolation_mode, antialias=True,
-        )  # fmt: skip
+        return self.from_picture(PixelPicture(image))
+
+    def from_picture(self, picture: Picture) -> torch.Tensor:
+        """Draw a crop and a flip from the picture's size alone, so that only the pixels they need are decoded."""
+        box = draw_crop(picture.height, picture.width, self.options.scale, self.options.ratio)
+        image = picture.resized_crop(box, self.preprocessing.size, self.preprocessing.interpolation_mode)
         return F.horizontal_flip(image) if _uniform(0, 1) < self.options.horizontal_flip else image
 
 

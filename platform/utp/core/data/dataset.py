@@ -15,10 +15,12 @@ import torch
 from torch.utils.data import Dataset, get_worker_info
 
 from utp.core.data.decode import decode_image
+from utp.core.data.picture import EncodedPicture, PictureTransform
 from utp.core.randomness import derive_seed, generator, reseed
 from utp.errors import CorruptImage, DataLoaderWorkerDied, DatasetError, UtpError
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
+"""From all pixels of a picture to uint8 (3, s, s); one that is a `PictureTransform` too is given the picture itself."""
 
 
 class Key(NamedTuple):
@@ -111,7 +113,11 @@ class ImageFiles(Dataset[ImageBatch]):
         if self._seed is not None:
             repeat = (key.repeat,) if key.repeat else ()
             reseed(derive_seed(self._seed, "augment", key.epoch, key.sample, *repeat))
-        return self._transform(decode_image(self._root / os.fsdecode(self._paths[sample])))
+        path = self._root / os.fsdecode(self._paths[sample])
+        transform: object = self._transform
+        if isinstance(transform, PictureTransform):
+            return transform.from_picture(EncodedPicture(path))
+        return self._transform(decode_image(path))
 
 
 def _stacked(pictures: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -7,6 +7,8 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -81,17 +83,24 @@ def decode_image(path: Path) -> torch.Tensor:
         CorruptImage: the file is empty, truncated, no image, or promises more than `MAX_PIXELS`.
         DatasetError: the file is gone.
     """
-    image = _open(path)
-    try:
-        with _quiet_pillow:
-            pixels = np.array(_to_rgb(_upright(image)))
-    except _FAULTS as error:
-        raise CorruptImage(str(path), _reason(error)) from error
+    image = open_image(path)
+    with faults_of(path):
+        pixels = np.array(to_rgb(upright(image)))
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def _open(path: Path) -> Image.Image:
-    """Read the file and parse its header; no descriptor stays open."""
+@contextmanager
+def faults_of(path: Path) -> Iterator[None]:
+    """Turn whatever Pillow raises on the file's bytes into `CorruptImage`."""
+    try:
+        with _quiet_pillow:
+            yield
+    except _FAULTS as error:
+        raise CorruptImage(str(path), _reason(error)) from error
+
+
+def open_image(path: Path) -> Image.Image:
+    """Read the file and parse its header; no descriptor stays open. Raises `CorruptImage`, `DatasetError`."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -114,17 +123,24 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Decode the pixels and undo the EXIF orientation."""
     image.load()  # first: TIFF applies its own orientation here
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _FAULTS:  # broken metadata beside sound pixels
-        orientation = 1
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    turn = exif_turn(image)
     return image if turn is None else image.transpose(turn)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def exif_turn(image: Image.Image) -> Image.Transpose | None:
+    """Return what sets the stored picture upright; none where it already is, or where nothing sound is said."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _FAULTS:  # broken metadata beside sound pixels
+        return None
+    return _TURNS.get(orientation) if isinstance(orientation, int) else None
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return decoded pixels in mode RGB: 16-bit values scaled, transparent ones on white."""
     if image.mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in ("I", "F"):

@@ -1,15 +1,9 @@
-"""Batches for training and evaluation, the same bit for bit with any number of loader processes.
-
-Processes are started through a fork server: forking the training process itself can deadlock once torch, CUDA or Ray
-have started threads in it, and spawning imports torch and torchvision anew in every one (15 s each where a forked
-one takes 0.1 s). The server imports them once, while the model is being built.
-"""
+"""Batches for training and evaluation, the same bit for bit with any number of loader processes."""
 
 from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
-import multiprocessing.forkserver
 import os
 import random
 import signal
@@ -25,12 +19,10 @@ from torch.utils.data import DataLoader, Sampler
 from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
 from utp.core.data.manifest import Sample
 from utp.core.data.order import balanced_keys, shuffled_keys
+from utp.core.data.worker_server import start_worker_server
 from utp.errors import DataLoaderWorkerDied, UtpError
 
 __all__ = ["EvalBatches", "ImageBatch", "TrainBatches"]
-
-# utp's own module comes last: where utp is not installed but on a path set at run time, the server can't import it.
-_PRELOADED = ["torch", "torch.utils.data", "torchvision.transforms.v2.functional", "PIL.Image", "utp.core.data.dataset"]
 
 OnCorrupt = Callable[[Sequence[tuple[str, str]]], None]
 """Told (path, reason) of files that could not be read and are left out; raises where they are too many."""
@@ -224,17 +216,6 @@ def _cut(total: int, size: int) -> tuple[int, ...]:
 
 def _as_loaded(batch: Any) -> Any:
     return batch  # `ImageFiles` makes whole batches
-
-
-def start_worker_server() -> multiprocessing.context.BaseContext:
-    """Start the server that loader processes are forked from, if it does not run yet.
-
-    Returns at once: its imports of torch and torchvision (some 10 s) go on beside whatever the caller does next.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    multiprocessing.forkserver.ensure_running()
-    return context
 
 
 def _prepare_worker(worker_id: int) -> None:

@@ -21,10 +21,11 @@ from utp.core.augmentations.mixing import Mixer
 from utp.core.augmentations.random_erasing import RandomErasing
 from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
 from utp.core.data.dataset import Transform
-from utp.core.data.loading import EvalBatches, ImageBatch, OnCorrupt, TrainBatches, start_worker_server
+from utp.core.data.loading import EvalBatches, ImageBatch, OnCorrupt, TrainBatches
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.data.views import view_transform
+from utp.core.data.worker_server import start_worker_server
 from utp.core.device import Compute
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
 from utp.core.losses.class_weights import WeightedLoss, weigh_classes

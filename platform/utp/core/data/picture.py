@@ -1,0 +1,139 @@
+"""Pictures as an augmentation takes them: it draws its crop from their size, then no more than the crop is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow
+import torch
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from torch.utils.dlpack import from_dlpack
+from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
+
+from utp.core.data.decode import exif_turn, faults_of, open_image, to_rgb, upright
+
+Box = tuple[int, int, int, int]
+"""(top, left, height, width) in pixels of the upright picture."""
+
+_DCT_SCALES = (8, 4, 2)
+"""Divisors at which libjpeg decodes in less time."""
+
+_DCT_MARGIN = 2
+"""A crop keeps at least so many times the pixels that are wanted, per side. At 1, sharp photos came to 34 dB."""
+
+
+class Picture(Protocol):
+    """An upright RGB picture that gives parts of itself."""
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        ...
+
+    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased."""
+        ...
+
+
+@runtime_checkable
+class PictureTransform(Protocol):
+    """A transform that takes what it needs of a picture, in place of all its pixels."""
+
+    def from_picture(self, picture: Picture) -> torch.Tensor:
+        """Return uint8 (3, s, s)."""
+        ...
+
+
+class PixelPicture:
+    """A picture whose pixels are there: uint8 (3, H, W)."""
+
+    def __init__(self, pixels: torch.Tensor) -> None:
+        self.pixels = pixels
+        self.height, self.width = pixels.shape[-2:]
+
+    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased."""
+        pixels: torch.Tensor = F.resized_crop(
+            self.pixels, *box, list(size), interpolation=interpolation, antialias=True
+        )
+        return pixels
+
+
+class EncodedPicture:
+    """An image file whose size is known and whose pixels wait for the crop. Raises `CorruptImage`, `DatasetError`.
+
+    A large JPEG is decoded at 1/2, 1/4 or 1/8, straight from its frequencies: over 45 dB from decoding all of it and
+    resizing. The edges of the box are moved by at most half of the divisor then, so that they are edges of pixels at
+    that scale too: cropping half a pixel beside costs more than the scaling does.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._image = open_image(path)
+        with faults_of(path):
+            if isinstance(self._image, JpegImageFile):
+                self._turn = exif_turn(self._image)
+                self.width, self.height = self._image.size[::-1] if self._turn in _TRANSPOSED else self._image.size
+            else:  # only JPEG says all before its pixels, and can be decoded in part
+                self._image = to_rgb(upright(self._image))
+                self.width, self.height = self._image.size
+
+    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased; once, since the file is decoded for it."""
+        with faults_of(self._path):
+            image, divisor = self._decode(box, size)
+        top, left, height, width = _divide(box, divisor, image.height, image.width)
+        part = image.crop((left, top, left + width, top + height))
+        pixels: torch.Tensor = F.resize(_four_channels(part), list(size), interpolation=interpolation, antialias=True)
+        return pixels[:3].contiguous()  # a flip of three in four channels takes longer than this and a flip together
+
+    def _decode(self, box: Box, size: tuple[int, int]) -> tuple[Image.Image, int]:
+        if not isinstance(self._image, JpegImageFile):
+            return self._image, 1
+        divisor = next((s for s in _DCT_SCALES if self._is_enough(s, box, size)), 1)
+        if divisor > 1:
+            self._image.draft(None, (self._image.width // divisor, self._image.height // divisor))
+        return to_rgb(upright(self._image)), divisor
+
+    def _is_enough(self, divisor: int, box: Box, size: tuple[int, int]) -> bool:
+        if self._turn is not None and (self.width % divisor or self.height % divisor):
+            return False  # the scaled pixels count from the stored picture's corner, which is another one now
+        return all(edge >= divisor * _DCT_MARGIN * wanted for edge, wanted in zip(box[2:], size, strict=True))
+
+
+_TRANSPOSED = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_270,
+)
+"""Turns after which width is height."""
+
+
+def _divide(box: Box, divisor: int, image_height: int, image_width: int) -> Box:
+    """Return the box in pixels of the picture at 1/divisor, inside of it."""
+    if divisor == 1:
+        return box
+    top, left, height, width = (round(edge / divisor) for edge in box)
+    return min(top, image_height - height), min(left, image_width - width), height, width
+
+
+def _four_channels(image: Image.Image) -> torch.Tensor:
+    """Return RGB and a filler as uint8 (4, H, W), on Pillow's own memory: nothing is copied.
+
+    Four bytes a pixel are also what torch's antialiased resize is fastest on.
+    """
+    try:
+        values = pyarrow.array(image).values
+    except ValueError:  # a picture over 16 MiB lies in several pieces
+        return torch.from_numpy(np.array(image.convert("RGBX"))).permute(2, 0, 1)
+    pixels: torch.Tensor = from_dlpack(values)
+    return pixels.view(image.height, image.width, 4).permute(2, 0, 1)

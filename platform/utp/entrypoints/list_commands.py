@@ -98,7 +98,13 @@ def _options(entry: Entry) -> dict[str, Any]:
 
 def _run_table(folder: Path, summaries: list[RunSummary]) -> Table:
     table = Table(
-        "run", "outcome", Column("epoch", justify="right"), "best", Column("time", justify="right"), "started"
+        Column("run", overflow="fold", ratio=1),  # a name that is cut off can't be copied
+        "outcome",
+        Column("epoch", justify="right"),
+        "best",
+        Column("time", justify="right"),
+        "started",
+        expand=True,
     )
     for run in summaries:
         best = f"{run.best_metric} {run.best_value:.4f} (epoch {run.best_epoch})" if run.best_value is not None else "-"

@@ -98,13 +98,12 @@ def _options(entry: Entry) -> dict[str, Any]:
 
 def _run_table(folder: Path, summaries: list[RunSummary]) -> Table:
     table = Table(
-        Column("run", overflow="fold", ratio=1),  # a name that is cut off can't be copied
+        Column("run", overflow="fold", min_width=32),  # a name that is cut off can't be copied
         "outcome",
         Column("epoch", justify="right"),
         "best",
         Column("time", justify="right"),
         "started",
-        expand=True,
     )
     for run in summaries:
         best = f"{run.best_metric} {run.best_value:.4f} (epoch {run.best_epoch})" if run.best_value is not None else "-"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter
 from rich.markup import escape
+from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from utp.config.paths import local_path
@@ -98,12 +99,13 @@ def _options(entry: Entry) -> dict[str, Any]:
 
 def _run_table(folder: Path, summaries: list[RunSummary]) -> Table:
     table = Table(
-        Column("run", overflow="fold", min_width=32),  # a name that is cut off can't be copied
+        Column("run", overflow="fold", min_width=20),  # a name that is cut off can't be copied
         "outcome",
         Column("epoch", justify="right"),
         "best",
         Column("time", justify="right"),
         "started",
+        box=SIMPLE_HEAD,
     )
     for run in summaries:
         best = f"{run.best_metric} {run.best_value:.4f} (epoch {run.best_epoch})" if run.best_value is not None else "-"

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter
-from rich.markup import escape
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Column, Table
 
 from utp.config.paths import local_path

@@ -15,6 +15,10 @@ def _default_cache_dir() -> Path:
     return Path.home() / ".cache" / "utp"
 
 
+def _default_home() -> Path:
+    return Path.home() / ".local" / "share" / "utp"
+
+
 def _is_switched_on(value: bool | str) -> bool:
     return str(value).strip().lower() not in ("", "0", "false", "no", "off")
 
@@ -35,6 +39,12 @@ class Settings(BaseSettings):
 
     cache_dir: Path = Field(default_factory=_default_cache_dir, validation_alias="UTP_CACHE_DIR")
     """Where dataset manifests are kept between runs; safe to delete."""
+
+    home: Path = Field(default_factory=_default_home, validation_alias="UTP_HOME")
+    """Where the platform on this machine keeps its database, its copies of logs and what `utp up` started."""
+
+    database_url: str | None = Field(default=None, validation_alias="UTP_DATABASE_URL", repr=False)
+    """SQLAlchemy address of the store: `postgresql+psycopg://user:password@host/name`. Unset: SQLite in `home`."""
 
     debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
     """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""

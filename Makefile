@@ -8,10 +8,12 @@ CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 SETTINGS := pyproject.toml requirements.lock tools/environment.py
 BENCHES := $(sort $(wildcard bench/*.py))
 
-.PHONY: help demo test test-faults verify lint types contracts check-lock bench lock clean
+.PHONY: help install demo test test-faults verify lint types contracts check-lock bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+install: $(VENV)/.installed-train ## install into .venv what training and the cluster need
 
 demo: $(VENV)/.installed-train ## install, make a small dataset, train a model on it (the first time 1 to 15 minutes)
 	@$(RUN)/utp data sample digits datasets/digits

@@ -275,8 +275,8 @@ def test_results_do_not_depend_on_blocks_or_threads(monkeypatch: pytest.MonkeyPa
     logits = rng.normal(size=(700, 90)).round(1)
     labels = rng.integers(0, 90, 700)
     whole = compute_metrics(ClassificationScores(logits, labels))
-    monkeypatch.setattr("utp.core.metrics.scores.BLOCK_ELEMENTS", 1)
-    monkeypatch.setattr("utp.core.metrics.scores.CHUNK_ELEMENTS", 1000)
+    for name, value in {"MAX_BLOCKS": 1, "MIN_CHUNKS": 1, "CHUNK_ELEMENTS": 1000}.items():  # all classes in one block
+        monkeypatch.setattr(f"utp.core.metrics.scores.{name}", value)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -5,10 +5,13 @@ Sort once, and only what is not below the lowest positive; then look up the posi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+Bounds: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 class Ranking(NamedTuple):
@@ -31,14 +34,6 @@ class Wins(NamedTuple):
     """Positives below it."""
 
 
-def count_wins(ascending: npt.NDArray[np.float32], positives: npt.NDArray[np.float32]) -> Wins:
-    """Count what is below and level with each positive; both ascending, the first contains the second."""
-    below, up_to = bounds(ascending, positives)
-    peers_below, peers_up_to = bounds(positives, positives)
-    below = below - peers_below
-    return Wins(below, up_to - peers_up_to - below, peers_below)
-
-
 def sort_from(values: npt.NDArray[np.float32], lowest: np.float32) -> tuple[int, npt.NDArray[np.float32]]:
     """Sort in place what is not below `lowest`; return how many are below, and the sorted rest.
 
@@ -53,12 +48,9 @@ def sort_from(values: npt.NDArray[np.float32], lowest: np.float32) -> tuple[int,
     return num_lower, upper
 
 
-def bounds(
-    ascending: npt.NDArray[np.float32], values: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def bounds(ascending: npt.NDArray[np.float32], values: npt.NDArray[np.float32]) -> Bounds:
     """Return how many are below, and how many not above, each of the ascending `values`, which all occur."""
-    in_order = values is ascending and not (values[1:] == values[:-1]).any()
-    left = np.arange(values.size) if in_order else ascending.searchsorted(values)
+    left = ascending.searchsorted(values)
     right = left + 1
     tied = ascending.take(right, mode="clip") == values
     tied &= right < ascending.size
@@ -67,30 +59,58 @@ def bounds(
     return left, right
 
 
-def average_precision(wins: Wins, num_negatives: int) -> float:
-    """Return the mean over the positives of the precision at their score, which is scikit-learn's step-wise sum.
+def rank_classes(block: npt.NDArray[np.float32], rows_of_class: Sequence[npt.NDArray[np.int32]]) -> Ranking:
+    """Rank some classes from their scores (classes, N), which are reordered, and the rows of each one's samples.
 
-    Positives of one score share a threshold, and so its precision: `average_precision_score`, ties included.
+    Only sorting and looking up go class by class; the rest is done for all positives of the block at once.
     """
-    true_positives = wins.below.size - wins.peers_below
-    return float(np.mean(true_positives / (true_positives + num_negatives - wins.below)))
+    num_classes, num_samples = block.shape
+    support = np.array([rows.size for rows in rows_of_class])
+    positives = np.empty(support.sum(), dtype=np.float32)
+    below, up_to = np.empty((2, positives.size), dtype=np.int64)
+    start = 0
+    for column, rows in zip(block, rows_of_class, strict=True):
+        own = slice(start, start + rows.size)
+        positives[own] = np.sort(column[rows])
+        below[own], up_to[own] = _look_up(column, positives[own])
+        start = own.stop
+    class_of = np.repeat(np.arange(num_classes), support)
+    peers_below, peers_up_to = _bounds_within(class_of, positives)
+    peers_above = support[class_of] - peers_below
+    below -= peers_below
+    level = up_to - peers_up_to - below
+    num_negatives = num_samples - support
+    # Positives of one score share a threshold, and so its precision: `average_precision_score`, ties included.
+    precision = peers_above / (peers_above + num_negatives[class_of] - below)
+    doubled_wins = np.bincount(class_of, 2 * below + level, num_classes)  # whole numbers: exact below 2 ** 53
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: a class without samples, or with all
+        return Ranking(
+            np.bincount(class_of, precision, num_classes) / support, doubled_wins / (2 * support * num_negatives)
+        )
 
 
 def area_under_roc(wins: Wins, num_negatives: int) -> float:
-    """Return the share of (positive, negative) pairs ranked rightly, ties half; NaN without negatives."""
-    if num_negatives == 0:
-        return float("nan")
+    """Return the share of (positive, negative) pairs ranked rightly, ties half."""
     doubled = int(2 * wins.below.sum() + wins.level.sum())  # integers: exact however the pairs are ordered
     return doubled / (2 * wins.below.size * num_negatives)
 
 
-def rank_class(column: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Return average precision and AUROC of a class from its scores (N,), which it reorders, and its samples' rows."""
-    if rows.size == 0:
-        return float("nan"), float("nan")
-    positives = np.sort(column[rows])
+def _look_up(column: npt.NDArray[np.float32], positives: npt.NDArray[np.float32]) -> Bounds:
+    """Return how many of a column are below, and how many not above, each of its own ascending positives."""
+    if positives.size == 0:
+        return positives.astype(np.int64), positives.astype(np.int64)
     num_lower, upper = sort_from(column, positives[0])
-    wins = count_wins(upper, positives)
-    wins = wins._replace(below=wins.below + num_lower)
-    num_negatives = column.size - rows.size
-    return average_precision(wins, num_negatives), area_under_roc(wins, num_negatives)
+    below, up_to = bounds(upper, positives)
+    return below + num_lower, up_to + num_lower
+
+
+def _bounds_within(class_of: npt.NDArray[np.int64], positives: npt.NDArray[np.float32]) -> Bounds:
+    """Return how many positives of the same class are below, and how many not above, each; ascending by class."""
+    first_of_class = class_of.searchsorted(class_of)
+    if positives.size == 0:
+        return first_of_class, first_of_class
+    is_new = np.r_[True, (positives[1:] != positives[:-1]) | (class_of[1:] != class_of[:-1])]
+    starts = np.flatnonzero(is_new)
+    score = np.cumsum(is_new) - 1
+    ends = np.r_[starts[1:], positives.size]
+    return starts[score] - first_of_class, ends[score] - first_of_class

@@ -1,7 +1,7 @@
 """`ClassificationScores`: the logits of a whole split, and what the metrics share, each piece computed once.
 
-Rows are walked in chunks and classes in blocks, so memory above the logits stays at a few megabytes a thread,
-whatever the split's size (one block is at least 16 classes: 64 bytes, the line that a row's read costs anyway).
+Rows are walked in chunks and classes in blocks, so memory above the logits stays at a part of them and at some 20
+megabytes a thread (one block of many is at least 16 classes: 64 bytes, the line that a row's read costs anyway).
 
 Scores are ranked by log-probability in float32, `(logit - max) - log1p(sum of the others)`: neither term is above
 zero, so nothing cancels, and a confident model's probabilities, which softmax rounds to a tie at 1, stay apart.
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from utp.core.metrics.ranking import Ranking, rank_class
+from utp.core.metrics.ranking import Ranking, rank_classes
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -27,9 +27,13 @@ IntArray = npt.NDArray[np.int64]
 Result = TypeVar("Result")
 
 CHUNK_ELEMENTS = 1 << 17
-"""Logits that a chunk of rows holds: 512 KiB, so that its passes stay in the cache."""
-BLOCK_ELEMENTS = 1 << 19
-"""Logits that a block of classes holds."""
+"""Most logits that a chunk of rows holds: 512 KiB, so that its passes stay in the cache."""
+MIN_CHUNKS = 4
+"""Small splits are cut too, into so many chunks and blocks: their copies would weigh as much as the logits."""
+BLOCK_ELEMENTS = 1 << 22
+"""Most logits that a block of classes holds: 16 MiB. Wide blocks are read faster: a row's lines follow each other."""
+MAX_BLOCKS = 16
+MIN_BLOCKS = 5
 MIN_BLOCK_CLASSES = 16
 TRANSPOSED_ROWS = 2048
 """Rows that are turned into columns at a time: their cache lines, one a row, are still at hand for the next class."""
@@ -59,8 +63,8 @@ class _RowFacts:
     predicted: IntArray
     place: IntArray
     peak: FloatArray
-    others: DoubleArray
-    """Sum of `exp(logit - peak)` over all classes but the predicted one, which would add exactly 1."""
+    log_sum: FloatArray
+    """Log of the sum of `exp(logit - peak)`: log1p of it without the predicted class, which would add exactly 1."""
 
 
 class ClassificationScores:
@@ -109,13 +113,13 @@ class ClassificationScores:
     @property
     def confidence(self) -> DoubleArray:
         """Probability of the predicted class (N,), float64."""
-        return 1.0 / (1.0 + self._row_facts.others)
+        return np.exp(-self._row_facts.log_sum.astype(np.float64))
 
     @property
     def true_log_probability(self) -> FloatArray:
         """Log-probability of the true class (N,), float32, to the bit as in `log_probabilities`."""
         own = np.take_along_axis(self.logits, self.labels[:, None], axis=1)[:, 0]
-        log_probability: FloatArray = (own - self._row_facts.peak) - self._log_sum
+        log_probability: FloatArray = (own - self._row_facts.peak) - self._row_facts.log_sum
         return log_probability
 
     def top(self, num_top: int) -> Top:
@@ -145,16 +149,13 @@ class ClassificationScores:
     @cached_property
     def ranking(self) -> Ranking:
         """Average precision and AUROC of each class against the rest."""
-        order = np.argsort(self.labels, kind="stable")
+        order = np.argsort(self.labels, kind="stable").astype(np.int32)
         rows_of_class = np.split(order, np.cumsum(self.counts.support)[:-1])
 
-        def rank_block(classes: slice) -> list[tuple[float, float]]:
-            block = self.log_probabilities(classes)
-            rows = rows_of_class[classes]
-            return [rank_class(column, own) for column, own in zip(block, rows, strict=True)]
+        def rank_block(classes: slice) -> Ranking:
+            return rank_classes(self.log_probabilities(classes), rows_of_class[classes])
 
-        pairs = [pair for block in self.map_class_blocks(rank_block) for pair in block]
-        return Ranking(*np.array(pairs, dtype=np.float64).T)
+        return Ranking(*map(np.concatenate, zip(*self.map_class_blocks(rank_block), strict=True)))
 
     def log_probabilities(self, classes: slice) -> FloatArray:
         """Return log softmax of some classes, (classes, N) float32, a new array, class by class in memory."""
@@ -162,48 +163,50 @@ class ClassificationScores:
         block = np.empty(wanted.shape, dtype=np.float32)
         for rows in _slices(self.num_samples, TRANSPOSED_ROWS):
             np.subtract(wanted[:, rows], self._row_facts.peak[rows], out=block[:, rows])
-            block[:, rows] -= self._log_sum[rows]
+            block[:, rows] -= self._row_facts.log_sum[rows]
         return block
 
     def map_class_blocks(self, function: Callable[[slice], Result]) -> list[Result]:
         """Apply `function` to slices that cover the classes, in threads, and return its results in class order."""
-        size = max(MIN_BLOCK_CLASSES, BLOCK_ELEMENTS // max(1, self.num_samples))
+        # A sixteenth of the classes if that is not too much; at least a line of the cache, or a fifth of them.
+        share = min(self.num_classes // MAX_BLOCKS, BLOCK_ELEMENTS // max(1, self.num_samples))
+        size = max(share, min(MIN_BLOCK_CLASSES, -(-self.num_classes // MIN_BLOCKS)))
         return _map_threaded(function, _slices(self.num_classes, size))
-
-    @cached_property
-    def _log_sum(self) -> FloatArray:
-        return np.log1p(self._row_facts.others).astype(np.float32)
 
     @cached_property
     def _row_facts(self) -> _RowFacts:
         rows = self.num_samples
         facts = _RowFacts(
-            np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.float32), np.empty(rows, np.float64)
+            np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.float32), np.empty(rows, np.float32)
         )
-        size = max(1, CHUNK_ELEMENTS // self.num_classes)
+        size = max(1, min(CHUNK_ELEMENTS // self.num_classes, -(-rows // MIN_CHUNKS)))
         _map_threaded(lambda chunk: self._fill_rows(facts, chunk), _slices(rows, size))
         return facts
 
     def _fill_rows(self, facts: _RowFacts, chunk: slice) -> None:
-        logits = self.logits[chunk]
+        logits, labels = self.logits[chunk], self.labels[chunk]
+        rows = np.arange(labels.size)
         predicted = logits.argmax(axis=1)  # numpy takes the first of equal ones
-        peak = np.take_along_axis(logits, predicted[:, None], axis=1)
+        peak = logits[rows, predicted]
         facts.predicted[chunk] = predicted
-        facts.peak[chunk] = peak[:, 0]
-        exponentials = np.exp(logits - peak)
-        np.put_along_axis(exponentials, predicted[:, None], 0, axis=1)
-        facts.others[chunk] = exponentials.sum(axis=1, dtype=np.float64)
-        facts.place[chunk] = _places(logits, self.labels[chunk])
+        facts.peak[chunk] = peak
+        exponentials = logits - peak[:, None]
+        np.exp(exponentials, out=exponentials)  # torch's is faster, but brings threads of its own into these
+        exponentials[rows, predicted] = 0
+        facts.log_sum[chunk] = np.log1p(exponentials.sum(axis=1, dtype=np.float64))
+        missed = np.flatnonzero(predicted != labels)
+        facts.place[chunk] = 0
+        facts.place[chunk][missed] = _places(logits[missed], labels[missed])
 
     def _fill_top(self, top: Top, chunk: slice) -> None:
         # One argmax per place: numpy's takes the first of equal ones, which a partial sort does not.
-        left = self.logits[chunk].copy()
+        left, facts = self.logits[chunk].copy(), self._row_facts
         for place in range(top.classes.shape[1]):
             best = left.argmax(axis=1)[:, None]
             logits = np.take_along_axis(left, best, axis=1)[:, 0]
             np.put_along_axis(left, best, -np.inf, axis=1)
             top.classes[chunk, place] = best[:, 0]
-            top.probabilities[chunk, place] = np.exp((logits - self._row_facts.peak[chunk]) - self._log_sum[chunk])
+            top.probabilities[chunk, place] = np.exp((logits - facts.peak[chunk]) - facts.log_sum[chunk])
 
     def _check(self) -> None:
         if self.logits.ndim != 2 or self.num_classes == 0:
@@ -225,8 +228,8 @@ class ClassificationScores:
 
 
 def _places(logits: FloatArray, labels: IntArray) -> IntArray:
-    own = np.take_along_axis(logits, labels[:, None], axis=1)
-    places: IntArray = np.count_nonzero(logits > own, axis=1).astype(np.int64)
+    own = logits[np.arange(labels.size), labels][:, None]
+    places: IntArray = (logits > own).sum(axis=1, dtype=np.int64)
     if np.count_nonzero(logits >= own) > places.sum() + labels.size:  # ties are rare: look closer only then
         earlier = np.arange(logits.shape[1]) < labels[:, None]
         places += np.count_nonzero((logits == own) & earlier, axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from utp.core.loop import FitResult, fit
 from utp.core.optimizers.entries import OPTIMIZERS
 from utp.core.randomness import derive_seed, reseed
 from utp.core.state import Progress
+from utp.core.task import StepSums
 from utp.errors import LossNotFinite, ResumeRefused, TooManySkippedSteps
 
 CONFIG = TrainConfig(
@@ -43,13 +45,18 @@ def run_paths(folder: Path) -> RunPaths:
 
 
 def train(
-    folder: Path, config: TrainConfig = CONFIG, task: PixelTask | None = None, stop_after_step: int | None = None
+    folder: Path,
+    config: TrainConfig = CONFIG,
+    task: PixelTask | None = None,
+    stop_after_step: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[FitResult, RecordingReporter, dict[str, torch.Tensor]]:
     """Train (or go on) in `folder`; return the result, what was reported, and the newest checkpoint's weights."""
     task, reporter = task or PixelTask(), RecordingReporter(stop_after_step)
     paths = run_paths(folder)
     store = CheckpointStore(paths.checkpoint_dir, attempt=1)
-    result = fit(config, task, reporter, Checkpointer(config, task.identity, paths, store, reporter.log_note))
+    checkpointer = Checkpointer(config, task.identity, paths, store, reporter.log_note)
+    result = fit(config, task, reporter, checkpointer, clock=clock)
     return result, reporter, load_file(store.committed()[-1].directory / "model.safetensors")
 
 
@@ -333,6 +340,32 @@ def test_rows_are_durable_before_the_checkpoint_that_covers_them(tmp_path: Path)
     saves = [index for index, event in enumerate(reporter.events) if event == "saving"]
     assert len(saves) == CONFIG.epochs
     assert all(reporter.events[index - 1] == "sync" for index in saves)
+
+
+class TimedTask(PixelTask):
+    """Each of its steps takes 20 seconds of a clock of its own."""
+
+    elapsed_s = 0.0
+
+    def step(self, *arguments: Any) -> StepSums:
+        self.elapsed_s += 20.0
+        return super().step(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("every_steps", "saved_after"),
+    [
+        (None, [3, 6, 7, 10, 13, 14]),
+        (5, [3, 5, 7, 10, 13, 14]),  # the minute is counted from the last save, whatever its reason
+    ],
+)
+def test_checkpoint_every_minutes_counts_from_the_last_save(
+    tmp_path: Path, every_steps: int | None, saved_after: list[int]
+) -> None:
+    config = replace(CONFIG, epochs=2, checkpoint_every_minutes=1.0, checkpoint_every_steps=every_steps)
+    task = TimedTask()
+    _, reporter, _ = train(tmp_path, config, task, clock=lambda: task.elapsed_s)
+    assert [int(name[-6:]) for name in reporter.checkpoints] == saved_after
 
 
 def test_checkpoint_every_steps_adds_none_at_the_end_of_an_epoch(tmp_path: Path) -> None:

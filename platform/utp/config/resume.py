@@ -88,6 +88,7 @@ SAFE_ON_RESUME: Mapping[str, str] = {
     "early_stop_min_delta": "holds for the epochs to come",
     "save_per_epoch_checkpoint": _ONLY_SAVING,
     "checkpoint_every_steps": _ONLY_SAVING,
+    "checkpoint_every_minutes": _ONLY_SAVING,
     "keep_last": _ONLY_SAVING,
     "device": _ONLY_ROUNDING,
     "autocast_dtype": _ONLY_ROUNDING,

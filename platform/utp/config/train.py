@@ -247,6 +247,9 @@ class TrainConfig:
     checkpoint_every_steps: PositiveInt | None = None
     """Commit a checkpoint every so many optimizer steps too, not only after each epoch."""
 
+    checkpoint_every_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Commit a checkpoint also when the last one is so many minutes old; with `checkpoint_every_steps`, both hold."""
+
     keep_last: PositiveInt = 2
     """Newest checkpoints to keep, besides the best one."""
 

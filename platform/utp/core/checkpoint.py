@@ -1,28 +1,35 @@
 """`CheckpointStore`: committed checkpoints of one run, each a directory that is there whole or not at all.
 
-Commit protocol: write into a hidden temporary directory, fsync every file, write the manifest (names, sizes, hashes)
-last, fsync, check that this attempt is still the run's newest, rename, fsync the parent. So after a crash at any point
-the newest directory with a manifest that verifies is a complete checkpoint. Orbax and etcd commit the same way.
+Commit protocol: write into a hidden temporary directory, fsync every file, write the manifest (names, sizes, hashes,
+its own hash) last, fsync, check that this attempt is still the run's newest, rename, fsync the parent. So after a crash
+at any point the newest directory with a manifest that verifies is a complete checkpoint. Orbax and etcd commit the same
+way.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utp.core.durable import fsync_directory, fsync_file, rename_durably, write_json_durably
+from utp.core.checkpoint_manifest import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    CheckpointManifest,
+    ManifestUnreadable,
+    find_fault,
+    newer_schema,
+    read_manifest,
+)
+from utp.core.durable import fsync_directory, json_bytes, rename_durably, write_hashed
 from utp.errors import CheckpointUnreadable
 
-MANIFEST = "MANIFEST.json"
 STATE = "state.json"
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class CheckpointStore:
 
     def commit(
         self,
-        writers: Mapping[str, Callable[[Path], None]],
+        files: Mapping[str, Iterable[bytes | memoryview]],
         state: Mapping[str, Any],
         *,
         name: str,
@@ -73,7 +80,7 @@ class CheckpointStore:
         """Write and commit one checkpoint.
 
         Args:
-            writers: file name to a function that writes that file to the path it is given.
+            files: content of each file by its name, in pieces that are taken once, one after the other.
             state: content of `state.json`.
             name: what `name_for` gave for this step.
             step: optimizer steps done.
@@ -86,20 +93,10 @@ class CheckpointStore:
         temporary = self.directory / f".tmp-{self.attempt}-{step}-{secrets.token_hex(4)}"
         temporary.mkdir()
         try:
-            for file_name, write in writers.items():
-                write(temporary / file_name)
-                fsync_file(temporary / file_name)
-            write_json_durably(temporary / STATE, state)
+            content = {**files, STATE: [json_bytes(state)]}
+            written = tuple(write_hashed(temporary / file_name, pieces) for file_name, pieces in content.items())
             sequence = max((checkpoint.sequence for checkpoint in self.committed()), default=0) + 1
-            manifest = {
-                "schema_version": SCHEMA_VERSION,
-                "attempt": self.attempt,
-                "sequence": sequence,
-                "step": step,
-                "epoch": epoch,
-                "files": [_describe_file(temporary / file_name) for file_name in sorted([*writers, STATE])],
-            }
-            write_json_durably(temporary / MANIFEST, manifest)
+            CheckpointManifest(self.attempt, sequence, step, epoch, written).write(temporary)
             fsync_directory(temporary)
             self._check_fence()
             rename_durably(temporary, self.directory / name)
@@ -122,11 +119,10 @@ class CheckpointStore:
         found = []
         for path in self.directory.glob("epoch_*-step_*/" + MANIFEST):
             try:
-                manifest = json.loads(path.read_bytes())
-                manifest["schema_version"]  # a manifest without one is torn
-                found.append(Checkpoint(path.parent, manifest["step"], manifest["epoch"], manifest["sequence"]))
-            except (OSError, ValueError, KeyError, TypeError):
+                manifest = read_manifest(path.parent)
+            except ManifestUnreadable:
                 continue  # `newest` reports and sets aside what can't be read
+            found.append(Checkpoint(path.parent, manifest.step, manifest.epoch, manifest.sequence))
         return sorted(found, key=lambda checkpoint: checkpoint.sequence)
 
     def get(self, name: str) -> Checkpoint | None:
@@ -142,10 +138,11 @@ class CheckpointStore:
         Raises:
             CheckpointUnreadable: there are checkpoints, and none verifies; or a newer UTP wrote them.
         """
+        directories = {path for path in self.directory.glob("epoch_*-step_*") if path.is_dir()}
+        self._refuse_newer_schema(directories)
         readable = self.committed()
-        self._refuse_newer_schema(readable)
-        unreadable = {p for p in self.directory.glob("epoch_*-step_*") if p.is_dir()} - {c.directory for c in readable}
-        reasons = [self._set_aside(path, "its manifest is missing or torn") for path in sorted(unreadable)]
+        unreadable = directories - {checkpoint.directory for checkpoint in readable}
+        reasons = [self._set_aside(path, find_fault(path) or "it can't be read") for path in sorted(unreadable)]
         for checkpoint in reversed(readable):
             fault = find_fault(checkpoint.directory)
             if fault is None:
@@ -157,11 +154,11 @@ class CheckpointStore:
             raise CheckpointUnreadable(str(self.directory), tuple(reasons or corrupt))
         return None
 
-    def _refuse_newer_schema(self, checkpoints: Sequence[Checkpoint]) -> None:
-        for checkpoint in checkpoints:
-            version = json.loads((checkpoint.directory / MANIFEST).read_bytes())["schema_version"]
-            if version > SCHEMA_VERSION:
-                reason = f"{checkpoint.name} has schema {version}, this UTP reads up to {SCHEMA_VERSION}: update UTP"
+    def _refuse_newer_schema(self, directories: Iterable[Path]) -> None:
+        for directory in sorted(directories):
+            version = newer_schema(directory)
+            if version is not None:
+                reason = f"{directory.name} has schema {version}, this UTP reads up to {SCHEMA_VERSION}: update UTP"
                 raise CheckpointUnreadable(str(self.directory), (reason,))
 
     def _set_aside(self, directory: Path, fault: str) -> str:
@@ -185,30 +182,3 @@ class CheckpointStore:
             shutil.rmtree(path, ignore_errors=True)
         for path in self.directory.glob(".*.tmp-*"):  # of single files, as `replacing` names them
             path.unlink(missing_ok=True)
-
-
-def find_fault(directory: Path) -> str | None:
-    """Return what is wrong with a checkpoint directory: a missing, short, long or altered file; None if it verifies."""
-    try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-        files = [(f["name"], f["size_bytes"], f["sha256"]) for f in manifest["files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"its manifest can't be read ({error})"
-    for name, size, digest in files:
-        path = directory / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != size:
-            return f"{name} has {path.stat().st_size} bytes, {size} were written"
-        if _sha256(path) != digest:
-            return f"the content of {name} has changed"
-    return None
-
-
-def _describe_file(path: Path) -> dict[str, Any]:
-    return {"name": path.name, "size_bytes": path.stat().st_size, "sha256": _sha256(path)}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from utp.config.paths import RunPaths
-from utp.core.checkpoint import Checkpoint, CheckpointStore, find_fault
+from utp.core.checkpoint import Checkpoint, CheckpointStore
+from utp.core.checkpoint_manifest import find_fault
 from utp.errors import CheckpointUnreadable, ConfigError
 
 BEST, LAST = "best", "last"

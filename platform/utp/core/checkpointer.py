@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from utp.config.loading import dump_config
@@ -24,6 +22,7 @@ from utp.config.train import TrainConfig
 from utp.core.checkpoint import Checkpoint, CheckpointStore
 from utp.core.host_buffers import HostBuffers
 from utp.core.state import Best, Progress, TrainState
+from utp.core.tensor_file import tensor_pieces
 from utp.core.weights import derive_best, evaluated_weights, repair_best, write_weights_file
 from utp.errors import ResumeRefused, StorageFailed
 
@@ -163,16 +162,17 @@ class Checkpointer:
         self, files: Mapping[str, Mapping[str, Tensor]], content: Mapping[str, Any], name: str, progress: Progress
     ) -> _Committed:
         """Commit, refresh what derives from it, prune; in the writer thread, so notes are handed back."""
-        writers = {file: partial(self._write_tensors, tensors) for file, tensors in files.items()}
+        pieces = {file: self._pieces(tensors) for file, tensors in files.items()}
         epoch = _epoch_label(progress)
-        checkpoint = self._store.commit(writers, content, name=name, step=progress.step, epoch=epoch)
+        checkpoint = self._store.commit(pieces, content, name=name, step=progress.step, epoch=epoch)
         self._derive(checkpoint, progress)
         return _Committed(checkpoint, self._prune(progress.best))
 
-    def _write_tensors(self, tensors: Mapping[str, Tensor], path: Path) -> None:
-        if self._is_abandoned.is_set():
-            raise SaveAbandoned("the process is to end at once")
-        save_file(dict(tensors), path)
+    def _pieces(self, tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:
+        for piece in tensor_pieces(tensors):
+            if self._is_abandoned.is_set():
+                raise SaveAbandoned("the process is to end at once")
+            yield piece
 
     def best(self, best: Best) -> Checkpoint | None:
         """Return the committed checkpoint with the best weights, if it is there and verifies."""

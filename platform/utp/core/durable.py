@@ -6,12 +6,14 @@ The few file-system calls on which a checkpoint's commit stands are here, so tha
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,5 +74,50 @@ def write_bytes_durably(path: Path, data: bytes) -> None:
 
 def write_json_durably(path: Path, value: Any) -> None:
     """Replace a file by strict JSON (NaN and infinity raise `ValueError`), whole or not at all."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes_durably(path, f"{text}\n".encode())
+    write_bytes_durably(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return strict JSON as it is written to files. Raises `ValueError` for NaN and infinity."""
+    return f"{json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file as it was written."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+def write_hashed(path: Path, pieces: Iterable[bytes | memoryview]) -> WrittenFile:
+    """Write a new file durably and say what was written; fails where one of that name is there.
+
+    Each piece is hashed and handed to the kernel from the same memory, and the file is not read again: that would show
+    the kernel's copy, not the disk's. When `fsync` returns, the disk says that it holds those bytes; where it does not
+    (an error in between, a disk that lies, a bit that flips later), the hash tells when the file is read.
+    """
+    digest, size_bytes = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        for piece in pieces:
+            _write_all(descriptor, piece)
+            digest.update(piece)
+            size_bytes += len(piece)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return WrittenFile(path.name, size_bytes, digest.hexdigest())
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:  # one call takes 2 GiB at most, and less when it is interrupted
+        rest = rest[os.write(descriptor, rest) :]

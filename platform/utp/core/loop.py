@@ -7,7 +7,7 @@ the run was started from, the checkpointer keeps what a resume needs.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from utp.core.guard import BufferRollback, FiniteGuard
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
 from utp.core.randomness import derive_seed, reseed
 from utp.core.reporter import Reporter, RunPlan
+from utp.core.save_schedule import SaveSchedule
 from utp.core.schedules.schedule import Schedule, build_schedule
 from utp.core.state import Best, Meters, TrainState
 from utp.core.task import Evaluation, StopRequested, Task
@@ -45,8 +46,17 @@ class FitResult:
     """Whether epochs were left out since the monitored metric did not improve any more."""
 
 
-def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer) -> FitResult:
+def fit(
+    config: TrainConfig,
+    task: Task,
+    reporter: Reporter,
+    checkpointer: Checkpointer,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> FitResult:
     """Train until all epochs are done or the reporter asks to stop; go on from the newest checkpoint if there is one.
+
+    `clock` gives the seconds that `checkpoint_every_minutes` counts.
 
     Raises:
         LossNotFinite: loss or gradient became NaN or infinite (too often, with `nan_policy` skip); names the step.
@@ -54,7 +64,7 @@ def fit(config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Check
         StorageFailed: checkpoints can't be written any more.
     """
     with checkpointer:
-        return _fit(_Run(config, task, reporter, checkpointer))
+        return _fit(_Run(config, task, reporter, checkpointer, SaveSchedule(config, clock)))
 
 
 def _fit(run: _Run) -> FitResult:
@@ -79,8 +89,11 @@ def _fit(run: _Run) -> FitResult:
 class _Run:
     """What `fit` works on: built once, from scratch or from the newest checkpoint."""
 
-    def __init__(self, config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer) -> None:
+    def __init__(
+        self, config: TrainConfig, task: Task, reporter: Reporter, checkpointer: Checkpointer, saves: SaveSchedule
+    ) -> None:
         self.config, self.task, self.reporter, self.checkpointer = config, task, reporter, checkpointer
+        self.saves = saves
 
         # Resume point: an earlier attempt's thread count and number format are kept, so its roundings are.
         checkpoint = checkpointer.newest()
@@ -142,8 +155,7 @@ class _Run:
                 self._log_interval(batches)
             self.reporter.log_step(progress.step, progress.epoch + 1)
             self.finish_save(wait=False)
-            every = self.config.checkpoint_every_steps
-            if every and progress.step % every == 0 and not is_last:  # an epoch's end has a checkpoint of its own
+            if not is_last and self.saves.is_due(progress.step):  # an epoch's end has a checkpoint of its own
                 self.save()
 
     def train_step(self, batches: _Timed, group: range) -> None:
@@ -241,6 +253,7 @@ class _Run:
             return
         self.reporter.sync()
         self.reporter.log_phase("saving")
+        self.saves.note_save()
         self.checkpointer.save(self.state, {"compute": self.compute.to_json()})
         self.reporter.log_phase("")
         self._saved_position = self._position()

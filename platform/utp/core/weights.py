@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from utp.config.paths import RunPaths
-from utp.core.checkpoint import MANIFEST, Checkpoint
+from utp.core.checkpoint import Checkpoint
+from utp.core.checkpoint_manifest import read_manifest
 from utp.core.durable import replacing, write_json_durably
 from utp.core.state import EMA_FILE, MODEL_FILE, Best
 
@@ -71,6 +72,5 @@ def repair_best(paths: RunPaths, checkpoint: Checkpoint, best: Best) -> bool:
 
 
 def _model_hash(checkpoint: Checkpoint) -> str:
-    manifest = json.loads((checkpoint.directory / MANIFEST).read_bytes())
     name = evaluated_weights(checkpoint).name
-    return next(str(file["sha256"]) for file in manifest["files"] if file["name"] == name)
+    return next(file.sha256 for file in read_manifest(checkpoint.directory).files if file.name == name)

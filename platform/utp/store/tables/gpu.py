@@ -1,0 +1,31 @@
+"""Table `gpus`: the GPUs of the cluster's machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from utp.store.tables.base import Base, LongText, Size, Time
+
+
+class Gpu(Base):
+    """One GPU, as its node's probe last saw it."""
+
+    __tablename__ = "gpus"
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str]
+    model: Mapped[str]
+    memory_total_bytes: Mapped[Size]
+    memory_used_bytes: Mapped[Size]
+    utilisation_percent: Mapped[float | None]
+    temperature_c: Mapped[float | None]
+    processes: Mapped[list[dict[str, Any]]]
+    """Each with its `pid`, `memory_bytes` and whether it `is_ours`."""
+    is_quarantined: Mapped[bool] = mapped_column(default=False)
+    """Its jobs stay, and it gets no new one."""
+    quarantine_reason: Mapped[LongText] = mapped_column(default="")
+    seen_at: Mapped[Time]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.machines import NOW, Queued, gpu, node, queued
+from tests.support.machines import gpu, node, queued
 
 from utp.cluster.admission import Plan, decide
 from utp.cluster.demand import resolve_demand
 from utp.cluster.inventory import NodeState, usable_gpus
+from utp.cluster.queue_order import WaitingRun
 from utp.cluster.reservation import ActiveRun
 
 REQUESTS = st.fixed_dictionaries(
@@ -30,7 +30,7 @@ QUEUES = st.lists(
     st.tuples(REQUESTS, st.sampled_from("abc"), st.integers(-1, 1), st.integers(0, 99_999)), max_size=14
 ).map(
     lambda rows: [
-        queued(f"{index:02d}", owner=owner, priority=priority, waited_s=waited_s, **request)
+        queued(f"{index:02d}", owner=owner, priority=priority, waited_s=waited_s + index / 100, **request)
         for index, (request, owner, priority, waited_s) in enumerate(rows)
     ]
 )
@@ -63,8 +63,8 @@ class Cluster:
             for one in self.bare
         ]
 
-    def tick(self, rows: Sequence[Queued], *, may_preempt: bool = False) -> Plan:
-        plan = decide(rows, self.active, self.nodes(), now=NOW, may_preempt=may_preempt)
+    def tick(self, rows: Sequence[WaitingRun], *, may_preempt: bool = False) -> Plan:
+        plan = decide(rows, self.active, self.nodes(), may_preempt=may_preempt)
         by_id = {row.run_id: row for row in rows}
         self.active = [replace(run, is_counted_by_ray=True) for run in self.active]
         for start in plan.starts:
@@ -93,7 +93,7 @@ class Cluster:
 @settings(max_examples=80, deadline=None)
 @given(QUEUES, MACHINES, st.data())
 def test_what_is_given_away_is_never_above_capacity(
-    rows: list[Queued], machines: list[NodeState], data: st.DataObject
+    rows: list[WaitingRun], machines: list[NodeState], data: st.DataObject
 ) -> None:
     cluster = Cluster(machines, [])
     for _ in range(4):
@@ -109,28 +109,30 @@ def test_what_is_given_away_is_never_above_capacity(
 
 @settings(max_examples=50, deadline=None)
 @given(QUEUES, MACHINES, st.randoms(use_true_random=False))
-def test_order_of_the_input_makes_no_difference(rows: list[Queued], machines: list[NodeState], random: object) -> None:
+def test_order_of_the_input_makes_no_difference(
+    rows: list[WaitingRun], machines: list[NodeState], random: object
+) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert decide(rows, [], machines, now=NOW) == decide(shuffled, [], machines, now=NOW)
+    assert decide(rows, [], machines) == decide(shuffled, [], machines)
 
 
 @settings(max_examples=50, deadline=None)
 @given(QUEUES, MACHINES)
-def test_no_equal_request_of_lower_priority_overtakes(rows: list[Queued], machines: list[NodeState]) -> None:
-    plan = decide(rows, [], machines, now=NOW)
+def test_no_equal_request_of_lower_priority_overtakes(rows: list[WaitingRun], machines: list[NodeState]) -> None:
+    plan = decide(rows, [], machines)
     started = {start.run_id for start in plan.starts}
     for first in rows:
         for second in rows:
-            if first.priority > second.priority and replace_priority(first) == replace_priority(second):
+            if first.priority > second.priority and without_priority(first) == without_priority(second):
                 assert first.run_id in started or second.run_id not in started
 
 
 @settings(max_examples=50, deadline=None)
 @given(QUEUES, MACHINES)
-def test_placement_meets_the_request(rows: list[Queued], machines: list[NodeState]) -> None:
+def test_placement_meets_the_request(rows: list[WaitingRun], machines: list[NodeState]) -> None:
     by_id = {row.run_id: row.request for row in rows}
-    for start in decide(rows, [], machines, now=NOW).starts:
+    for start in decide(rows, [], machines).starts:
         demand = resolve_demand(by_id[start.run_id], has_gpus=any(one.gpus for one in machines))
         assert start.placement.num_workers == demand.num_workers
         assert start.placement.num_gpus == demand.total_gpus
@@ -147,16 +149,18 @@ def test_big_run_starts_once_the_runs_before_it_ended(
 ) -> None:
     """Small runs come so fast that without a reservation the machines would never be free enough for the big one."""
     cluster = Cluster([node("a", gpus=4, cpus=16), node("b", gpus=4, cpus=16)], [])
-    big = queued("big", owner="ann", **big_request)
-    line: list[Queued] = []
+    big = queued("big", waited_s=99, **big_request)
+    line: list[WaitingRun] = []
     ends: dict[str, int] = {}
-    for tick in range(20):
+    for tick in range(12):
         coming = stream[2 * tick : 2 * tick + 2] * 3
         for number, (length, num_gpus, is_known) in enumerate(coming):
             known = {"max_run_time_s": float(length)} if is_known else {}
             run_id = f"{tick:03d}-{number}-{length}"
-            small = queued(run_id, owner="ann", gpus_per_worker=num_gpus, cpus_per_worker=3 * num_gpus, **known)
-            line.append(replace(small, queued_at=NOW + timedelta(seconds=tick - 5)))
+            wait_s = 5 - tick + (6 - number) / 10
+            line.append(
+                queued(run_id, waited_s=wait_s, gpus_per_worker=num_gpus, cpus_per_worker=3 * num_gpus, **known)
+            )
         plan = cluster.tick([*line, *([big] if tick >= 5 else [])])
         cluster.check_capacity()
         started = {start.run_id for start in plan.starts}
@@ -169,8 +173,8 @@ def test_big_run_starts_once_the_runs_before_it_ended(
             for run in cluster.active
             if ends[run.run_id] > tick
         ]
-    raise AssertionError("the big run waited 15 ticks, and no run takes more than 3")
+    raise AssertionError("the big run waited 7 ticks first in line, and no run takes more than 3")
 
 
-def replace_priority(row: Queued) -> object:
-    return (row.owner, row.queued_at, replace(row.request, priority=0))
+def without_priority(row: WaitingRun) -> object:
+    return (row.owner, replace(row.request, priority=0))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from utp.cluster.inventory import GpuProcess, GpuState, NodeState
+from utp.cluster.queue_order import WaitingRun
 from utp.cluster.room import Placement
 from utp.config.request import RunRequest
 
-NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 GB = 10**9
 MODELS = "NVIDIA A100-SXM4-40GB"
 
@@ -48,33 +46,17 @@ def node(
     )
 
 
-@dataclass(frozen=True)
-class Queued:
-    """A queued run, as admission reads it."""
-
-    run_id: str
-    owner: str = "ann"
-    project_id: str = "default"
-    priority: int = 0
-    queued_at: datetime = NOW
-    not_before: datetime | None = None
-    request: RunRequest = field(default_factory=RunRequest)
-
-    @property
-    def name(self) -> str:
-        """The id serves as its name."""
-        return self.run_id
-
-
 def queued(run_id: str, *, waited_s: float = 0, owner: str = "ann", project_id: str = "default",
-           priority: int = 0, not_before: datetime | None = None, **request: object) -> Queued:  # fmt: skip
-    """A queued run that asks for this."""
-    return Queued(
+           priority: int = 0, backoff_s: float = 0, **request: object) -> WaitingRun:  # fmt: skip
+    """A queued run that asks for this; the id serves as its name."""
+    return WaitingRun(
         run_id=run_id,
+        name=run_id,
         owner=owner,
         project_id=project_id,
         priority=priority,
-        queued_at=NOW - timedelta(seconds=waited_s),
-        not_before=not_before,
+        seq=round(-1000 * waited_s),
+        waited_s=waited_s,
+        backoff_s=backoff_s,
         request=RunRequest(priority=priority, **request),  # type: ignore[arg-type]
     )

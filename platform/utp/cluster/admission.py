@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from utp.cluster.demand import Demand, explain_unsatisfiable, has_gpus, resolve_demand
 from utp.cluster.inventory import NodeState
 from utp.cluster.limits import NO_LIMITS, Holdings, Limits
-from utp.cluster.queue_order import Waiting, in_order
+from utp.cluster.queue_order import WaitingRun, in_order
 from utp.cluster.reservation import ActiveRun, Reservation, choose_victims, leaving, reserve
 from utp.cluster.room import Placement, Room, free_room, whole_room
 from utp.cluster.start_estimate import estimate_starts
@@ -18,6 +17,8 @@ from utp.config.request import RunRequest
 
 WHOLE_CLUSTER = 1_000_000
 """Shares of the cluster are counted in millionths: sums of integers don't depend on their order."""
+
+IN_BACKOFF = "is tried again soon: the machines get some time after a failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,10 @@ class Plan:
 
 
 def decide(
-    queued: Sequence[Waiting],
+    queued: Sequence[WaitingRun],
     active: Sequence[ActiveRun],
     nodes: Sequence[NodeState],
     *,
-    now: datetime,
     limits: Limits = NO_LIMITS,
     durations_s: Mapping[str, float] | None = None,
     may_preempt: bool = False,
@@ -59,19 +59,16 @@ def decide(
         queued: all queued runs, in any order.
         active: all runs that hold or will hold resources.
         nodes: the machines.
-        now: the database's time.
         limits: per user and per project.
         durations_s: how long queued runs will take, by run id, where it was measured in an earlier attempt.
         may_preempt: whether runs of lower priority are sent back to the queue for one of higher priority.
     """
     tick = _Tick(active, nodes, limits, dict(durations_s or {}), may_preempt)
-    due = [row for row in queued if row.not_before is None or row.not_before <= now]
-    for row in in_order(due, tick.use, lambda request: tick.kind(request).weight, now):
+    due = [row for row in queued if row.backoff_s <= 0]
+    for row in in_order(due, tick.use, lambda request: tick.kind(request).weight):
         tick.consider(row)
     if len(due) < len(queued):
-        for row in queued:
-            if row.not_before is not None and row.not_before > now:
-                tick.reasons[row.run_id] = f"is tried again at {row.not_before:%H:%M:%S} UTC, after a failure"
+        tick.reasons.update((row.run_id, IN_BACKOFF) for row in queued if row.backoff_s > 0)
     line = tuple(row.run_id for row in tick.line)
     return Plan(tuple(tick.starts), tick.reasons, line, tick.estimate(), tick.preempted)
 
@@ -113,7 +110,7 @@ class _Tick:
         self._active = sorted(active, key=lambda run: run.run_id)
         self._free = self._free_now()
         self._open = self._free
-        self._first: Waiting | None = None
+        self._first: WaitingRun | None = None
         self._reservation: Reservation | None = None
         self._holdings = Holdings(limits)
         self._ends: list[tuple[float | None, Placement]] = []
@@ -123,7 +120,7 @@ class _Tick:
             self.use[run.owner] = self.use.get(run.owner, 0) + self.kind(run.request).weight
         self.starts: list[Start] = []
         self.reasons: dict[str, str] = {}
-        self.line: list[Waiting] = []
+        self.line: list[WaitingRun] = []
         self.preempted: tuple[str, ...] = ()
 
     def kind(self, request: RunRequest) -> _Kind:
@@ -139,7 +136,7 @@ class _Tick:
         self._kinds_by_id[id(request)] = kind
         return kind
 
-    def consider(self, row: Waiting) -> None:
+    def consider(self, row: WaitingRun) -> None:
         """Start the run or say why not; to be called in the order of the queue."""
         kind = self.kind(row.request)
         if kind.problem is not None:
@@ -168,12 +165,12 @@ class _Tick:
                 self._active[index] = replace(run, placement=placement)
         return room
 
-    def _limit(self, row: Waiting, kind: _Kind) -> str | None:
+    def _limit(self, row: WaitingRun, kind: _Kind) -> str | None:
         if not self._holdings.is_limited:
             return None
         return self._holdings.explain_limit(row.owner, row.project_id, kind.demand.total_gpus)
 
-    def _place(self, row: Waiting, kind: _Kind) -> Placement | None:
+    def _place(self, row: WaitingRun, kind: _Kind) -> Placement | None:
         if not kind.has_failed:
             if placement := self._open.place(kind.demand):
                 return placement
@@ -187,7 +184,7 @@ class _Tick:
         kind.has_failed_if_short = placement is None
         return placement
 
-    def _start(self, row: Waiting, placement: Placement) -> None:
+    def _start(self, row: WaitingRun, placement: Placement) -> None:
         self._free.take(placement)
         if self._open is not self._free:  # a short run may have taken what is kept, and less of what is open
             self._open.take_at_most(placement)
@@ -196,7 +193,7 @@ class _Tick:
         self._ends.append((self._duration_s(row), placement))
         self.starts.append(Start(row.run_id, placement))
 
-    def _wait(self, row: Waiting, kind: _Kind) -> None:
+    def _wait(self, row: WaitingRun, kind: _Kind) -> None:
         self.line.append(row)
         if self._first is None and not kind.is_unreservable:
             self._reserve(row, kind)
@@ -207,7 +204,7 @@ class _Tick:
         else:
             self.reasons[row.run_id] = kind.reasons[row.priority] = self._explain(row, kind)
 
-    def _reserve(self, row: Waiting, kind: _Kind) -> None:
+    def _reserve(self, row: WaitingRun, kind: _Kind) -> None:
         if self._may_preempt:
             victims = choose_victims(kind.demand, row.priority, self._free, self._whole, self._active)
             self.preempted = tuple(sorted(run.run_id for run in victims))
@@ -218,8 +215,8 @@ class _Tick:
         else:
             self._first, self._reservation, self._open = row, reservation, reservation.open
 
-    def _explain(self, row: Waiting, kind: _Kind) -> str:
+    def _explain(self, row: WaitingRun, kind: _Kind) -> str:
         return explain_wait(row, kind.demand, self._free, self._first, is_making_room=bool(self.preempted))
 
-    def _duration_s(self, row: Waiting) -> float | None:
+    def _duration_s(self, row: WaitingRun) -> float | None:
         return self._durations_s.get(row.run_id, row.request.max_run_time_s)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from utp.cluster.demand import Demand
-from utp.cluster.queue_order import Waiting
+from utp.cluster.queue_order import WaitingRun
 from utp.cluster.room import Room
 
 
-def explain_wait(row: Waiting, demand: Demand, free: Room, first: Waiting | None, *, is_making_room: bool) -> str:
+def explain_wait(row: WaitingRun, demand: Demand, free: Room, first: WaitingRun | None, *, is_making_room: bool) -> str:
     """Return why a run does not start.
 
     Args:

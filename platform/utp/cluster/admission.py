@@ -9,7 +9,7 @@ from utp.cluster.demand import Demand, explain_unsatisfiable, has_gpus, resolve_
 from utp.cluster.inventory import NodeState
 from utp.cluster.limits import NO_LIMITS, Holdings, Limits
 from utp.cluster.queue_order import WaitingRun, in_order
-from utp.cluster.reservation import ActiveRun, Reservation, choose_victims, leaving, reserve
+from utp.cluster.reservation import STRICT_AFTER_S, ActiveRun, Reservation, choose_victims, leaving, reserve
 from utp.cluster.room import Placement, Room, free_room, whole_room
 from utp.cluster.start_estimate import estimate_starts
 from utp.cluster.wait_reasons import explain_wait
@@ -209,7 +209,9 @@ class _Tick:
             victims = choose_victims(kind.demand, row.priority, self._free, self._whole, self._active)
             self.preempted = tuple(sorted(run.run_id for run in victims))
             self._active = [leaving(run) if run in victims else run for run in self._active]
-        reservation = reserve(kind.demand, self._free, self._whole, self._active)
+        reservation = reserve(
+            kind.demand, self._free, self._whole, self._active, is_strict=row.waited_s >= STRICT_AFTER_S
+        )
         if reservation is None:
             kind.is_unreservable = True
         else:

@@ -15,6 +15,9 @@ from utp.config.request import RunRequest
 LEAVING_S = 60.0
 """How long a run that was asked to leave is taken to need for its last checkpoint."""
 
+STRICT_AFTER_S = 3600.0
+"""A run that has waited this long is not promised a time: short runs that take longer than they said can't delay it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRun:
@@ -55,10 +58,15 @@ class Reservation:
     """What others may take for any time without putting it off."""
 
 
-def reserve(demand: Demand, free: Room, whole: Room, active: Sequence[ActiveRun]) -> Reservation | None:
-    """Return what is kept for a demand that doesn't fit now; none where the machines that are here can't hold it."""
+def reserve(
+    demand: Demand, free: Room, whole: Room, active: Sequence[ActiveRun], *, is_strict: bool
+) -> Reservation | None:
+    """Return what is kept for a demand that doesn't fit now; none where the machines that are here can't hold it.
+
+    A strict one trusts in no estimate of when runs end: whatever comes free of its place is kept.
+    """
     later = free.copy()
-    for ends_in_s, run in _by_end(active):
+    for ends_in_s, run in () if is_strict else _by_end(active):
         later.give_back(run.placement or Placement(()), whole)
         if placement := later.place(demand):
             later.take(placement)

@@ -15,6 +15,7 @@ from tests.support.postgres import PostgresServer, find_programs
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.settings import Settings
+from utp.store import engines
 from utp.store.database import Database, open_database
 from utp.store.engines import SQLITE_FILE, database_url, open_engine
 from utp.store.recorder import Recorder
@@ -60,7 +61,7 @@ def postgres_template(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings with a database of this test, all tables in it."""
     values: dict[str, Any] = {name: tmp_path / name for name in ("DATASETS_DIR", "SHARED_LOGS_DIR", "UTP_HOME")}
     if request.param == "postgresql":
@@ -68,6 +69,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
         values["UTP_DATABASE_URL"] = request.getfixturevalue("postgres").new_database(template)
     else:
         (tmp_path / "UTP_HOME").mkdir()
+        pragmas = [pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in engines.SQLITE_PRAGMAS]
+        monkeypatch.setattr(engines, "SQLITE_PRAGMAS", pragmas)  # the disk costs 10 ms a commit
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "UTP_HOME" / SQLITE_FILE)
     return Settings.model_validate(values)
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from utp.errors import ConfigError
 from utp.settings import Settings
 from utp.store.errors import StoreBusy, StoreError, StoreFull, StoreUnavailable
+from utp.store.safe_text import to_json
 
 BUSY_TIMEOUT_S = 5.0
 """Longest wait for another writer, and for a connection of the pool."""
@@ -23,7 +24,7 @@ STATEMENT_TIMEOUT_S = 15.0
 
 SQLITE_FILE = "utp.db"
 
-_SQLITE_PRAGMAS = (
+SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a commit that was answered survives a power cut
     "PRAGMA foreign_keys=ON",
@@ -58,11 +59,13 @@ def _open_sqlite(url: URL) -> Engine:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # the WAL and its index take the file's mode
     options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
-    engine = create_engine(url, module=dbapi2, connect_args=options, pool_timeout=BUSY_TIMEOUT_S)
+    engine = create_engine(
+        url, module=dbapi2, connect_args=options, pool_timeout=BUSY_TIMEOUT_S, json_serializer=to_json
+    )
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
-        for pragma in _SQLITE_PRAGMAS:
+        for pragma in SQLITE_PRAGMAS:
             connection.execute(pragma)
 
     @event.listens_for(engine, "begin")
@@ -82,6 +85,7 @@ def _open_postgres(url: URL) -> Engine:
         connect_args={"options": options, "connect_timeout": int(BUSY_TIMEOUT_S), "application_name": "utp"},
         pool_pre_ping=True,
         pool_timeout=BUSY_TIMEOUT_S,
+        json_serializer=to_json,
     )
 
 

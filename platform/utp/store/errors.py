@@ -69,6 +69,18 @@ class RunNotFound(UtpError, LookupError):
         return f"run {self.run_id} does not exist"
 
 
+class AttemptNotStarted(UtpError):
+    """Rows of an attempt came before its start was recorded."""
+
+    def __init__(self, run_id: str, attempt: int) -> None:
+        super().__init__(run_id, attempt)
+        self.run_id = run_id
+        self.attempt = attempt
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt} of run {self.run_id} has not started yet; call mark_running before"
+
+
 class AlreadyEnded(UtpError):
     """What was asked of a run comes too late."""
 

@@ -14,6 +14,7 @@ from utp.store.ids import submission_id
 from utp.store.policy import LEASE_S, START_LEASE_S, Verdict, judge
 from utp.store.recorder.points import cut_beyond
 from utp.store.recorder.writer import Writer, append_event, move
+from utp.store.safe_text import to_text
 from utp.store.states import ENDED, LIVE, Health, Outcome, RunState, Wish
 from utp.store.tables.config import Config
 from utp.store.tables.job import Job
@@ -83,14 +84,16 @@ class AttemptWriter(Writer):
     def mark_running(
         self, run_id: str, attempt: int, *, host: str, pid: int, start_step: int, total_steps: int, epochs: int
     ) -> bool:
-        """Record the worker's plan; what earlier attempts did beyond `start_step` is void. False if superseded."""
+        """Record the worker's plan; what earlier attempts did beyond `start_step` is void.
+
+        False if the attempt has ended or is superseded; then only the step is noted, so that its rows can be taken.
+        """
 
         def work(tx: Transaction) -> bool:
-            if (state := _live_state(tx, run_id, attempt)) is None:
-                return False
-            if _is_started(tx, run_id, attempt):
-                return True
-            here = {"host": host, "pid": pid, "start_step": start_step, "step": start_step}
+            state = _live_state(tx, run_id, attempt)
+            if not _note_start_step(tx, run_id, attempt, start_step) or state is None:
+                return state is not None
+            here = {"host": host, "pid": pid, "step": start_step}
             times = {"started_at": tx.now, "progress_at": tx.now, "lease_until": tx.now + LEASE_S}
             tx.connection.execute(_job(run_id, attempt).values(**here, **times))
             first = func.coalesce(Run.started_at, tx.now)
@@ -100,7 +103,6 @@ class AttemptWriter(Writer):
                 move(tx, run_id, state, RunState.RUNNING, attempt=attempt, data=data, changes=plan)
             else:
                 tx.connection.execute(update(Run).where(Run.id == run_id).values(plan))
-            cut_beyond(tx, run_id, start_step)
             return True
 
         return self._database.write(work)
@@ -150,13 +152,13 @@ class AttemptWriter(Writer):
                 return None
             verdict = _judge(tx, run_id, outcome, failure_kind)
             where = {name: value for name, value in (("step", step), ("epoch", epoch)) if value is not None}
-            told = {"failure_kind": failure_kind, "message": message}
+            told = {"failure_kind": failure_kind, "message": None if message is None else to_text(message)}
             end = {"outcome": verdict.outcome, "ended_at": tx.now, "is_charged": verdict.is_charged, "rank": rank}
             tx.connection.execute(_job(run_id, attempt).values(**end, **where, **told))
             changes = {**where, **told, **_after(tx, run_id, attempt, verdict)}
             if metrics is not None:
                 changes["metrics"] = dict(metrics)
-            data = {"outcome": verdict.outcome, "failure_kind": failure_kind, "message": message}
+            data = {"outcome": verdict.outcome, **told}
             move(tx, run_id, state, verdict.state, attempt=attempt, reason=verdict.reason, data=data, changes=changes)
             return verdict.state
 
@@ -168,11 +170,12 @@ class AttemptWriter(Writer):
         def work(tx: Transaction) -> bool:
             if _live_state(tx, run_id, attempt) is None:
                 return False
-            differs = or_(Run.health != health, Run.health_detail != detail)
-            change = update(Run).where(Run.id == run_id, differs).values(health=health, health_detail=detail)
+            text = to_text(detail)
+            differs = or_(Run.health != health, Run.health_detail != text)
+            change = update(Run).where(Run.id == run_id, differs).values(health=health, health_detail=text)
             if not tx.connection.execute(change).rowcount:
                 return False
-            append_event(tx, run_id, attempt, "health", reason=detail, data={"health": health})
+            append_event(tx, run_id, attempt, "health", reason=text, data={"health": health})
             return True
 
         return self._database.write(work)
@@ -206,9 +209,15 @@ def _live_state(tx: Transaction, run_id: str, attempt: int) -> RunState | None:
     return tx.connection.scalar(query.where(*is_live))
 
 
-def _is_started(tx: Transaction, run_id: str, attempt: int) -> bool:
-    started = select(Job.started_at).where(Job.run_id == run_id, Job.attempt == attempt)
-    return tx.connection.scalar(started) is not None
+def _note_start_step(tx: Transaction, run_id: str, attempt: int, step: int) -> bool:
+    """Record where an attempt starts and cut off what it does again, unless a later one did so; False if known."""
+    mine = (Job.run_id == run_id, Job.attempt == attempt, Job.start_step.is_(None))
+    if not tx.connection.execute(update(Job).where(*mine).values(start_step=step)).rowcount:
+        return False
+    later = select(Job.attempt).where(Job.run_id == run_id, Job.attempt > attempt, Job.start_step.is_not(None))
+    if tx.connection.scalar(later.limit(1)) is None:
+        cut_beyond(tx, run_id, step)
+    return True
 
 
 def _renew(tx: Transaction, beats: Sequence[tuple[Beat, Any]]) -> None:

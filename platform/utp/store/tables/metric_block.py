@@ -1,4 +1,4 @@
-"""Table `metric_blocks`: folded points of a series, 1000 a row, with their extremes at three resolutions."""
+"""Table `metric_blocks`: folded points of a series, up to 1000 a row, with their extremes at three resolutions."""
 
 from __future__ import annotations
 

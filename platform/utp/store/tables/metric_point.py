@@ -1,4 +1,4 @@
-"""Table `metric_points`: the live tail of a series, one row a point."""
+"""Table `metric_points`: the live tail of a series, at most 100 rows, one a point."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class MetricSeries(Base):
     num_hot: Mapped[int] = mapped_column(default=0)
     """Points not folded yet."""
     num_folded: Mapped[Size] = mapped_column(default=0)
-    folded_step: Mapped[int] = mapped_column(default=-1)
-    """Largest step in a block."""
+    open_step: Mapped[int] = mapped_column(default=-1)
+    """First step of the newest block, which grows until it is full; -1 without one."""
     last_step: Mapped[int] = mapped_column(default=-1)
     last_value: Mapped[float | None]

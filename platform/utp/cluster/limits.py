@@ -1,0 +1,51 @@
+"""How much a user and a project may have active at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+NO_OWNER = "nobody in particular"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The most that may be active at a time; none means no limit."""
+
+    max_runs_per_user: int | None = None
+    max_gpus_per_user: int | None = None
+    max_runs_per_project: int | None = None
+    max_gpus_per_project: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+class Holdings:
+    """What users and projects have active."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.is_limited = limits != NO_LIMITS
+        self._limits = limits
+        self._runs: Counter[tuple[str, str]] = Counter()
+        self._gpus: Counter[tuple[str, str]] = Counter()
+
+    def add(self, owner: str, project_id: str, num_gpus: int) -> None:
+        """Count one more active run."""
+        for key in (("user", owner), ("project", project_id)):
+            self._runs[key] += 1
+            self._gpus[key] += num_gpus
+
+    def explain_limit(self, owner: str, project_id: str, num_gpus: int) -> str | None:
+        """Return which limit one more run with so many GPUs would break; none where it breaks none."""
+        limits = self._limits
+        for kind, name, max_runs, max_gpus in (
+            ("user", owner, limits.max_runs_per_user, limits.max_gpus_per_user),
+            ("project", project_id, limits.max_runs_per_project, limits.max_gpus_per_project),
+        ):
+            num_runs, held = self._runs[kind, name], self._gpus[kind, name]
+            if max_runs is not None and num_runs >= max_runs:
+                return f"limit of {kind} {name or NO_OWNER}: {max_runs} runs at a time"
+            if max_gpus is not None and num_gpus and held + num_gpus > max_gpus:
+                return f"limit of {kind} {name or NO_OWNER}: {max_gpus} GPUs at a time, {held} are in use"
+        return None

@@ -1,0 +1,74 @@
+"""In which order runs wait: by priority, then fair share of their users, then age."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from utp.config.request import RunRequest
+
+OVERDUE_AFTER_S = 86_400.0
+"""A run that has waited this long comes before its equals of any user: a busy user's big run starts one day too."""
+
+
+@dataclass(slots=True, kw_only=True)
+class WaitingRun:
+    """What admission reads of a queued run. Not frozen, since there may be 10,000 of them a tick: that is quicker."""
+
+    run_id: str
+    name: str
+    owner: str
+    project_id: str
+    priority: int
+    seq: int
+    """Its age: smaller is older."""
+    waited_s: float
+    backoff_s: float
+    """Until it may be tried again; 0 or less: now."""
+    request: RunRequest
+
+
+def in_order(
+    rows: Iterable[WaitingRun], use: Mapping[str, int], weight: Callable[[RunRequest], int]
+) -> Iterator[WaitingRun]:
+    """Yield the runs in the order in which they are to start.
+
+    Args:
+        rows: the runs, in any order.
+        use: share of the cluster that each user's runs hold now.
+        weight: share of the cluster that a run will hold.
+
+    Each run that is yielded counts to its user as if it had started: runs of several users take turns.
+    """
+    held = dict(use)
+    by_age = sorted(rows, key=lambda row: (-row.priority, row.seq))
+    for _, equals in groupby(by_age, key=lambda row: row.priority):
+        yield from _take_turns(equals, held, weight)
+
+
+def _take_turns(
+    rows: Iterable[WaitingRun], held: dict[str, int], weight: Callable[[RunRequest], int]
+) -> Iterator[WaitingRun]:
+    """Yield runs of one priority, given by age; adds what each of them will hold to `held`."""
+    lines: dict[str, deque[WaitingRun]] = {}
+    for row in rows:
+        if row.waited_s >= OVERDUE_AFTER_S:
+            held[row.owner] = held.get(row.owner, 0) + weight(row.request)
+            yield row
+        else:
+            lines.setdefault(row.owner, deque()).append(row)
+    heap = [(held.get(owner, 0), line[0].seq, line) for owner, line in lines.items()]
+    heapq.heapify(heap)  # ages differ, so that the lines are never compared
+    while heap:
+        share, _, line = heap[0]
+        row = line.popleft()
+        share += weight(row.request)
+        held[row.owner] = share
+        if line:
+            heapq.heapreplace(heap, (share, line[0].seq, line))
+        else:
+            heapq.heappop(heap)
+        yield row

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from utp.core.cgroup import cpu_quota, memory_limit_bytes
+from utp.core.cgroup import cpu_quota, memory_limit_bytes, memory_used_bytes
 
 
 @pytest.fixture
@@ -50,3 +50,18 @@ def test_version_1_without_limit_is_none(tmp_path: Path) -> None:
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
     assert cpu_quota(tmp_path, tmp_path / "own") is None
     assert memory_limit_bytes(tmp_path, tmp_path / "own") is None
+
+
+def test_file_cache_does_not_count_as_used(tmp_path: Path, own: Path) -> None:
+    job = tmp_path / "mount" / "slice" / "job"
+    (job / "memory.current").write_text("1000\n")
+    (job / "memory.stat").write_text("anon 600\ninactive_file 300\n")
+    assert memory_used_bytes(tmp_path / "mount", own) == 700
+    assert memory_used_bytes(tmp_path / "absent", tmp_path / "absent") == 0
+
+
+def test_use_of_a_version_1_group_is_read(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.usage_in_bytes").write_text("1000\n")
+    (tmp_path / "memory" / "memory.stat").write_text("inactive_file 100\ntotal_inactive_file 400\n")
+    assert memory_used_bytes(tmp_path, tmp_path / "absent") == 600

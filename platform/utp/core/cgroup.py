@@ -11,6 +11,7 @@ from pathlib import Path
 
 CGROUP_MOUNT = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
+_FILE_CACHE = ("inactive_file ", "total_inactive_file ")  # version 1 has both, and the second is the whole group's
 
 
 def cpu_quota(mount: Path = CGROUP_MOUNT, own: Path = OWN_CGROUP) -> float | None:
@@ -25,6 +26,14 @@ def memory_limit_bytes(mount: Path = CGROUP_MOUNT, own: Path = OWN_CGROUP) -> in
     texts = [*_read_upwards("memory.max", mount, own), _read(mount / "memory" / "memory.limit_in_bytes")]
     limits = [int(text) for text in texts if text.isdigit()]
     return min((limit for limit in limits if limit < 1 << 60), default=None)  # version 1 writes no limit as 2**63
+
+
+def memory_used_bytes(mount: Path = CGROUP_MOUNT, own: Path = OWN_CGROUP) -> int:
+    """Return what the process's group uses, without the file cache that the kernel gives back on demand; 0: unknown."""
+    used = next(_read_upwards("memory.current", mount, own), "") or _read(mount / "memory" / "memory.usage_in_bytes")
+    stat = next(_read_upwards("memory.stat", mount, own), "") or _read(mount / "memory" / "memory.stat")
+    cache = max((int(line.split()[1]) for line in stat.splitlines() if line.startswith(_FILE_CACHE)), default=0)
+    return max(0, int(used) - cache) if used.isdigit() else 0
 
 
 def _read_upwards(name: str, mount: Path, own: Path) -> Iterator[str]:

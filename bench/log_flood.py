@@ -1,0 +1,179 @@
+"""A flood of log lines from four workers to the head: `python bench/log_flood.py [--lines 1000000] [--rounds 3]`.
+
+Each worker is a process that works (a small matrix product) and writes lines to its own log, as fast as it can, while a
+shipper brings them to a hub in this process over a local socket, in the place of Ray. Told: lines lost (none may be),
+latency from writing a line to a follower having it, the worst of the reads of a page, and how much slower the workers
+are than without a shipper, in turns, in wall time and in CPU time of all processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import threading
+import time
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+
+import numpy
+
+from utp.cluster.log_hub import LogHub
+from utp.cluster.log_pages import read_page, read_page_before
+from utp.cluster.log_shipper import LogShipper
+from utp.cluster.log_subscription import Chunk, Subscription
+
+NUM_WRITERS = 4
+LINES_PER_STEP = 250
+LOG = "rank0.log"
+FILLER = b"loss 0.12345 acc@1 0.98765 images/s 1234.5 " + b"." * 40
+
+
+def run_id(writer: int) -> str:
+    return f"{writer:032x}"
+
+
+def write_lines(folder: Path, writer: int, num_lines: int, address: str | None, results: Connection) -> None:
+    """One worker: tells the seconds that its work took, until the last line was written, and whether all arrived."""
+    log = folder / f"writer{writer}" / LOG
+    log.parent.mkdir()
+    shipper = None
+    if address is not None:
+        link = Client(address)
+
+        def send(stream: str, offset: int, data: bytes) -> int:
+            link.send((run_id(writer), stream, offset, data))
+            following: int = link.recv()
+            return following
+
+        shipper = LogShipper(send, {LOG: log})
+        shipper.start()
+    matrix = numpy.random.default_rng(writer).random((200, 200))
+    began = time.perf_counter()
+    with log.open("ab", buffering=0) as file:
+        for first in range(0, num_lines, LINES_PER_STEP):
+            for _ in range(8):
+                matrix = numpy.tanh(matrix @ matrix / 200)
+            now = time.time_ns()
+            for number in range(first, min(first + LINES_PER_STEP, num_lines)):
+                file.write(b"%d %d %s\n" % (now, number, FILLER))
+    took = time.perf_counter() - began
+    results.send((took, shipper.close(deadline_s=60) if shipper else True))
+
+
+def serve(listener: Listener, hub: LogHub) -> None:
+    def answer(link: Connection) -> None:
+        while True:
+            try:
+                run, stream, offset, data = link.recv()
+            except EOFError:
+                return
+            link.send(hub.take(run, 1, stream, offset, data))
+
+    while True:
+        try:
+            threading.Thread(target=answer, args=(listener.accept(),), daemon=True).start()
+        except OSError:
+            return  # it is closed
+
+
+def follow(subscription: Subscription, latencies_s: list[float]) -> None:
+    """Take what comes; the latency of a piece is that of its oldest whole line."""
+    while not subscription.is_closed:
+        for item in subscription.take(timeout_s=1):
+            if isinstance(item, Chunk):
+                line = item.data[item.data.find(b"\n") + 1 :].split(b" ", 1)[0]
+                if len(line) == 19:
+                    latencies_s.append((time.time_ns() - int(line)) / 1e9)
+
+
+def flood(num_lines: int, *, is_shipped: bool) -> tuple[float, float, list[float], list[float]]:
+    """Return wall and CPU seconds of the workers' work, latencies, and seconds per page read; checks every byte."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        address = str(folder / "socket")
+        hub = LogHub(folder / "head", lambda run, attempt: None)
+        listener = Listener(address)
+        threading.Thread(target=serve, args=(listener, hub), daemon=True).start()
+        latencies: list[float] = []
+        for writer in range(NUM_WRITERS):
+            subscription = hub.subscribe(run_id(writer), 1, LOG, 0)
+            threading.Thread(target=follow, args=(subscription, latencies), daemon=True).start()
+        cpu_before = cpu_s()
+        took = work(folder, num_lines, address if is_shipped else None)
+        cpu = cpu_s() - cpu_before
+        pages = [check(folder, hub, writer) for writer in range(NUM_WRITERS)] if is_shipped else []
+        for writer in range(NUM_WRITERS):
+            hub.forget(run_id(writer), 1)
+        listener.close()
+        return took, cpu, latencies, [seconds for page in pages for seconds in page]
+
+
+def work(folder: Path, num_lines: int, address: str | None) -> float:
+    context = multiprocessing.get_context("fork")
+    workers = []
+    for writer in range(NUM_WRITERS):
+        receive, send = context.Pipe(duplex=False)
+        arguments = (folder, writer, num_lines // NUM_WRITERS, address, send)
+        workers.append((context.Process(target=write_lines, args=arguments), receive))
+    for process, _ in workers:
+        process.start()
+    answers = [receive.recv() for _, receive in workers]
+    for process, _ in workers:
+        process.join()
+    assert all(is_complete for _, is_complete in answers), "lines were not brought over within the deadline"
+    return statistics.fmean(seconds for seconds, _ in answers)
+
+
+def check(folder: Path, hub: LogHub, writer: int) -> list[float]:
+    written, copied = folder / f"writer{writer}" / LOG, hub.file(run_id(writer), 1, LOG)
+    assert digest(written) == digest(copied), "the head's copy differs from the worker's file"
+    seconds = []
+    for place in range(10):
+        began = time.perf_counter()
+        read_page(copied, copied.stat().st_size * place // 10)
+        seconds.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    read_page_before(copied)
+    return [*seconds, time.perf_counter() - began]
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cpu_s() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    alone, shipped, latencies, pages = [], [], list[float](), list[float]()
+    for _ in range(options.rounds):
+        alone.append(flood(options.lines, is_shipped=False)[:2])
+        wall, cpu, seconds, reads = flood(options.lines, is_shipped=True)
+        shipped.append((wall, cpu))
+        latencies += seconds
+        pages += reads
+    wall_ratio = statistics.median(s[0] / a[0] for a, s in zip(alone, shipped, strict=True))
+    cpu_ratio = statistics.median(s[1] / a[1] for a, s in zip(alone, shipped, strict=True))
+    quantiles = statistics.quantiles(latencies, n=100)
+    print(f"{options.lines} lines from {NUM_WRITERS} workers, {options.rounds} rounds; none lost, none twice")
+    print(f"work alone {statistics.median(a[0] for a in alone):.2f} s, shipped x {wall_ratio:.3f} (goal < 1.05)")
+    print(f"CPU of all processes, the head's with it: x {cpu_ratio:.3f}")
+    print(f"latency to a follower: p50 {quantiles[49] * 1e3:.0f} ms, p95 {quantiles[94] * 1e3:.0f} ms")
+    print(f"a page of 256 KiB by offset: {max(pages) * 1e3:.1f} ms at worst (goal < 100)")
+
+
+if __name__ == "__main__":
+    main()

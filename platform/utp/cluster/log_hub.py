@@ -1,0 +1,187 @@
+"""`LogHub`: takes the files of running attempts piece by piece, keeps a copy where the head can't see them, and fans
+them out to whoever follows.
+
+The worker's file is the source. A hub that was restarted finds out from the files how far it is; nobody is counted on
+to remember.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from utp.cluster.log_subscription import Chunk, Subscription
+
+MAX_TAKE_BYTES = 1 << 20
+_STREAM = re.compile(r"(?:rank[0-9]{1,5}|job)\.log|metrics\.jsonl")
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+StreamKey = tuple[str, int, str]
+"""Run id, attempt, file name."""
+
+
+class LogHub:
+    """Files of running attempts, live. Thread-safe; streams do not wait for each other.
+
+    Args:
+        copies: folder for the head's own copies.
+        find_attempt: gives the directory in which a worker says it writes an attempt; None if that is unknown.
+    """
+
+    def __init__(self, copies: Path, find_attempt: Callable[[str, int], Path | None]) -> None:
+        self._copies = copies
+        self._find_attempt = find_attempt
+        self._lock = threading.Lock()
+        self._streams: dict[StreamKey, _Stream] = {}
+
+    def take(self, run_id: str, attempt: int, stream: str, offset: int, data: bytes) -> int:
+        """Take bytes of a file; return the offset to go on from.
+
+        That is `offset + len(data)`; an earlier one where bytes before `offset` are missing here, and a later one
+        where all this was taken before. Raises `OSError` where the copy can't be written: it is to be sent again.
+        """
+        if offset < 0 or len(data) > MAX_TAKE_BYTES:
+            raise ValueError(f"offset has to be 0 or more and data {MAX_TAKE_BYTES} bytes, got {offset}, {len(data)}")
+        return self._stream(run_id, attempt, stream).take(offset, data)
+
+    def subscribe(
+        self, run_id: str, attempt: int, stream: str, offset: int, notify: Callable[[], None] = lambda: None
+    ) -> Subscription:
+        """Follow a file from an offset on; what is in it already comes as a `Gap`, to be read by `read`.
+
+        Args:
+            run_id: of the run.
+            attempt: its number.
+            stream: file name.
+            offset: of the first byte wanted.
+            notify: called, from any thread, whenever there is something to take.
+        """
+        return self._stream(run_id, attempt, stream).subscribe(offset, notify)
+
+    def unsubscribe(self, run_id: str, attempt: int, stream: str, subscription: Subscription) -> None:
+        """End a subscription; one that is unknown is fine."""
+        self._stream(run_id, attempt, stream).unsubscribe(subscription)
+
+    def file(self, run_id: str, attempt: int, stream: str) -> Path:
+        """Return where the file can be read on the head: the worker's own, or the copy. It may not exist yet."""
+        return self._stream(run_id, attempt, stream).file
+
+    def read(self, run_id: str, attempt: int, stream: str, start: int, end: int) -> bytes:
+        """Return bytes of the file, to fill a `Gap`; at most `MAX_TAKE_BYTES`, fewer where it ends."""
+        try:
+            with self.file(run_id, attempt, stream).open("rb") as file:
+                file.seek(start)
+                return file.read(min(end - start, MAX_TAKE_BYTES))
+        except FileNotFoundError:
+            return b""
+
+    def forget(self, run_id: str, attempt: int) -> None:
+        """Let go of an attempt that has ended; its files stay, and its subscribers are told."""
+        with self._lock:
+            keys = [key for key in self._streams if key[:2] == (run_id, attempt)]
+            streams = [self._streams.pop(key) for key in keys]
+        for stream in streams:
+            stream.close()
+
+    def _stream(self, run_id: str, attempt: int, stream: str) -> _Stream:
+        if not _RUN_ID.fullmatch(run_id) or attempt < 1 or not _STREAM.fullmatch(stream):
+            raise ValueError(f"no such stream: run_id {run_id!r}, attempt {attempt}, stream {stream!r}")
+        key = (run_id, attempt, stream)
+        with self._lock:
+            found = self._streams.get(key)
+        if found is None:
+            directory = self._find_attempt(run_id, attempt)  # outside the lock: it may ask the store
+            copy = self._copies / run_id / str(attempt) / stream
+            found = _Stream(copy, directory / stream if directory else None)
+            with self._lock:
+                found = self._streams.setdefault(key, found)
+        return found
+
+
+class _Stream:
+    """One file of one attempt."""
+
+    def __init__(self, copy: Path, original: Path | None) -> None:
+        self._copy = copy
+        self._original = original
+        self._lock = threading.Lock()
+        self._subscribers: list[Subscription] = []
+        self._is_copied = copy.exists()
+        self._next: int | None = copy.stat().st_size if self._is_copied else None
+        """Offset of the first byte not taken; None before the first piece."""
+
+    @property
+    def file(self) -> Path:
+        if self._is_copied or self._original is None or not self._original.exists():
+            return self._copy
+        return self._original
+
+    def take(self, offset: int, data: bytes) -> int:
+        with self._lock:
+            if self._next is None:
+                self._next = self._begin(offset, data)
+            if offset > self._next:
+                return self._next
+            fresh = data[self._next - offset :]
+            if fresh:
+                if self._is_copied:
+                    _write_at(self._copy, self._next, fresh)
+                chunk = Chunk(self._next, fresh)
+                self._next += len(fresh)
+                for subscriber in self._subscribers:
+                    subscriber.publish(chunk)
+            return self._next
+
+    def subscribe(self, offset: int, notify: Callable[[], None]) -> Subscription:
+        with self._lock:
+            known = self._next
+            if known is None:
+                known = self.file.stat().st_size if self.file.exists() else 0
+            subscription = Subscription(offset, known, notify)
+            self._subscribers.append(subscription)
+            return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        with self._lock:
+            if subscription in self._subscribers:
+                self._subscribers.remove(subscription)
+        subscription.close()
+
+    def close(self) -> None:
+        with self._lock:
+            for subscriber in self._subscribers:
+                subscriber.close()
+            self._subscribers.clear()
+
+    def _begin(self, offset: int, data: bytes) -> int:
+        """Find out whether the head sees the worker's file; if not, the copy starts from the first byte."""
+        if self._original is not None and _holds(self._original, offset, data):
+            return offset
+        self._copy.parent.mkdir(parents=True, exist_ok=True)
+        self._copy.touch()
+        self._is_copied = True
+        return 0
+
+
+def _holds(path: Path, offset: int, data: bytes) -> bool:
+    """Whether a file holds these bytes at this place: then it is the one that the worker writes."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(len(data)) == data
+    except OSError:
+        return False
+
+
+def _write_at(path: Path, offset: int, data: bytes) -> None:
+    """Write all of `data`; after an error the same bytes are written to the same place again."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o640)
+    try:
+        written = 0
+        while written < len(data):
+            written += os.pwrite(descriptor, data[written:], offset + written)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,136 @@
+"""`Database`: read and write transactions on SQLite or PostgreSQL, alike on both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from utp.settings import Settings
+from utp.store.clock import booted_at, since_boot_s
+from utp.store.engines import database_url, is_worth_a_retry, open_engine, translate
+from utp.store.errors import WrongRevision
+
+REVISION = "0001"
+"""The newest of `migrations/versions`."""
+
+MAX_TRIES = 3
+"""Runs of a write transaction that a conflict or a lost connection undid."""
+
+_WRITER_LOCK = 0x5554_5031
+"""PostgreSQL's advisory lock that every write transaction holds, as SQLite has one writer anyhow.
+
+Without it the events' numbers could become visible out of order, and a reader that follows them would miss some.
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A write transaction under way."""
+
+    connection: Connection
+    now: float
+    """Seconds since 1970 by the database's clock, read after the wait for other writers."""
+
+
+class Database:
+    """The store's database.
+
+    Args:
+        engine: from `open_engine`.
+        clock: in place of the database's own; for tests.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] | None = None) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self.engine.dialect.name == "sqlite"
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction of its own, alone among the writers, and commit; keep it short.
+
+        It is run again after a conflict or a lost connection, so it must do nothing twice.
+
+        Raises:
+            StoreBusy: another writer held the database for longer than 5 s.
+            StoreUnavailable: it can't be reached.
+            StoreFull: its disk is full.
+        """
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return self._write_once(work)
+            except DBAPIError as error:
+                if not is_worth_a_retry(error):
+                    raise self._typed(error) from error
+        try:
+            return self._write_once(work)
+        except DBAPIError as error:
+            raise self._typed(error) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a connection that sees one state of the database; what is changed on it is undone. Raises as `write`."""
+        try:
+            with self.engine.connect() as connection:
+                if not self.is_sqlite:
+                    connection.execution_options(isolation_level="REPEATABLE READ")  # SQLite reads so anyhow
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._typed(error) from error
+
+    def now(self, connection: Connection) -> float:
+        """Return the seconds since 1970 by the database's clock."""
+        if self._clock is not None:
+            return self._clock()
+        if not self.is_sqlite:
+            return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+        return booted_at(connection, may_write="is_write" in connection.get_execution_options()) + since_boot_s()
+
+    def check_revision(self) -> None:
+        """Raise `WrongRevision` unless the tables are those that this program knows."""
+        with self.read() as connection:
+            found = read_revision(connection)
+        if found != REVISION:
+            raise WrongRevision(self.engine.url.render_as_string(hide_password=True), found, REVISION)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def _write_once(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            connection = self.engine.connect()
+        except PoolTimeout as error:
+            raise self._typed(error) from error
+        with connection.execution_options(is_write=True), connection.begin():
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+            return work(Transaction(connection, self.now(connection)))
+
+    def _typed(self, error: DBAPIError | PoolTimeout) -> Exception:
+        return translate(error, self.engine) or error
+
+
+def open_database(settings: Settings, clock: Callable[[], float] | None = None) -> Database:
+    """Return the database that the settings name, its revision checked. Raises `WrongRevision` and as `write`."""
+    database = Database(open_engine(database_url(settings)), clock)
+    database.check_revision()
+    return database
+
+
+def read_revision(connection: Connection) -> str:
+    """Return the revision of the tables; empty where there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""

@@ -1,0 +1,81 @@
+"""Machines and GPUs, as their probes see them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, insert, update
+
+from utp.store.database import Transaction
+from utp.store.recorder.writer import Writer
+from utp.store.tables.agent import Agent
+from utp.store.tables.gpu import Gpu
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentFacts:
+    """One machine."""
+
+    id: str
+    """Ray's node id."""
+    hostname: str
+    address: str
+    is_alive: bool = True
+    is_draining: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """CPUs, memory, disk and shared memory, in the units of their names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuFacts:
+    """One GPU of a machine."""
+
+    index: int
+    uuid: str
+    model: str
+    memory_total_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    utilisation: float | None = None
+    """0 to 1."""
+    temperature_c: float | None = None
+    processes: Sequence[Mapping[str, Any]] = ()
+    is_logical: bool = False
+    is_quarantined: bool = False
+    quarantine_reason: str = ""
+
+
+class InventoryWriter(Writer):
+    """Keeps the rows of agents and GPUs."""
+
+    def upsert_agent(self, agent: AgentFacts) -> None:
+        """Add a machine, or bring its row up to date."""
+
+        def work(tx: Transaction) -> None:
+            row = {**asdict(agent), "seen_at": tx.now, "left_at": None if agent.is_alive else tx.now}
+            if not tx.connection.execute(update(Agent).where(Agent.id == agent.id).values(row)).rowcount:
+                tx.connection.execute(insert(Agent).values(**row, joined_at=tx.now))
+
+        self._database.write(work)
+
+    def upsert_gpus(self, agent_id: str, gpus: Sequence[GpuFacts]) -> None:
+        """Put these in place of all GPUs of a machine, which has to be there."""
+
+        def work(tx: Transaction) -> None:
+            tx.connection.execute(delete(Gpu).where(Gpu.agent_id == agent_id))
+            rows = [{**asdict(gpu), "processes": list(gpu.processes)} for gpu in gpus]
+            if rows:
+                tx.connection.execute(insert(Gpu), [{**row, "agent_id": agent_id, "seen_at": tx.now} for row in rows])
+
+        self._database.write(work)
+
+    def mark_agents_gone(self, present: Collection[str]) -> list[str]:
+        """Mark all machines away that are not among these; return the ids of those that were there until now."""
+
+        def work(tx: Transaction) -> list[str]:
+            away = (Agent.id.not_in(list(present)), Agent.is_alive.is_(True))
+            left = update(Agent).where(*away).values(is_alive=False, left_at=tx.now).returning(Agent.id)
+            return sorted(tx.connection.scalars(left))
+
+        return self._database.write(work)

@@ -1,0 +1,13 @@
+"""`Recorder`: every change of the store, in one transaction with its event; it runs beside the database."""
+
+from __future__ import annotations
+
+from utp.store.recorder.attempts import AttemptWriter
+from utp.store.recorder.inventory import InventoryWriter
+from utp.store.recorder.progress import ProgressWriter
+from utp.store.recorder.queueing import QueueWriter
+from utp.store.recorder.wishes import WishWriter
+
+
+class Recorder(QueueWriter, AttemptWriter, WishWriter, ProgressWriter, InventoryWriter):
+    """All that may be written, by subject; see the base classes."""

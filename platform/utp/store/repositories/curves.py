@@ -1,0 +1,154 @@
+"""Curves of metrics, of many runs at once, thinned out so that no spike is lost."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, func, select
+
+from utp.store.database import Database
+from utp.store.metric_blocks import RESOLUTIONS, Points, thin_out, unpack
+from utp.store.tables.metric_block import MetricBlock
+from utp.store.tables.metric_point import MetricPoint
+from utp.store.tables.metric_series import MetricSeries
+
+MIN_POINTS = 4
+"""First, last and two extremes."""
+
+_COPIES = {1: MetricBlock.points, 10: MetricBlock.by_10, 100: MetricBlock.by_100, 1000: MetricBlock.by_1000}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One metric of one run, over all its attempts."""
+
+    run_id: str
+    kind: str
+    """`train`, `epoch` or `test`."""
+    name: str
+    points: Points
+    num_points: int
+    """Points there are; more than `points` holds where it was thinned out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatestValue:
+    """The newest point of a metric."""
+
+    kind: str
+    name: str
+    step: int
+    value: float | None
+    num_points: int
+
+
+class CurveRepository:
+    """Queries over metrics."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read_curves(
+        self,
+        run_ids: Sequence[str],
+        names: Sequence[str],
+        *,
+        kind: str | None = None,
+        max_points: int = 1000,
+        first_step: int | None = None,
+        last_step: int | None = None,
+    ) -> list[Curve]:
+        """Return the curves of these metrics by run, name and kind, each with `max_points` at most (4 or more).
+
+        Highest and lowest points are kept. Steps outside `first_step` and `last_step`, both included, are left out.
+        """
+        max_points = max(max_points, MIN_POINTS)
+        bounds = (first_step if first_step is not None else -1, last_step if last_step is not None else 2**31 - 1)
+        with self._database.read() as connection:
+            series = _find_series(connection, run_ids, names, kind)
+            is_whole = first_step is None and last_step is None
+            counts = {} if is_whole else _count_folded(connection, [row.id for row in series], bounds)
+            by_resolution: dict[int, list[int]] = defaultdict(list)
+            for row in series:
+                num_folded = row.num_folded if is_whole else counts.get(row.id, 0)
+                by_resolution[_resolution(num_folded, max_points)].append(row.id)
+            folded: dict[int, list[bytes]] = defaultdict(list)
+            for resolution, ids in by_resolution.items():
+                _read_blocks(connection, resolution, ids, bounds, folded)
+            hot = _read_rows(connection, [row.id for row in series if row.num_hot], bounds)
+        curves = []
+        for row in series:
+            points = _within(unpack(*folded[row.id]), bounds) if not is_whole else unpack(*folded[row.id])
+            steps, values = hot.get(row.id, ((), ()))
+            points.steps.extend(steps)
+            points.values.extend(values)
+            num_points = row.num_folded + row.num_hot
+            thin = thin_out(points, max_points)
+            curves.append(Curve(run_id=row.run_id, kind=row.kind, name=row.name, points=thin, num_points=num_points))
+        return curves
+
+    def latest_values(self, run_ids: Sequence[str]) -> dict[str, list[LatestValue]]:
+        """Return the newest value of every metric of these runs, by run id."""
+        columns = (MetricSeries.kind, MetricSeries.name, MetricSeries.last_step, MetricSeries.last_value)
+        query = select(MetricSeries.run_id, *columns, (MetricSeries.num_hot + MetricSeries.num_folded).label("num"))
+        query = query.where(MetricSeries.run_id.in_(run_ids), MetricSeries.last_step >= 0)
+        latest: dict[str, list[LatestValue]] = {run_id: [] for run_id in run_ids}
+        with self._database.read() as connection:
+            for run_id, kind, name, step, value, num in connection.execute(query.order_by(MetricSeries.name)):
+                latest[run_id].append(LatestValue(kind=kind, name=name, step=step, value=value, num_points=num))
+        return latest
+
+
+def _find_series(
+    connection: Connection, run_ids: Sequence[str], names: Sequence[str], kind: str | None
+) -> Sequence[Row[int, str, str, str, int, int]]:
+    columns = (MetricSeries.id, MetricSeries.run_id, MetricSeries.kind, MetricSeries.name)
+    query = select(*columns, MetricSeries.num_hot, MetricSeries.num_folded)
+    query = query.where(MetricSeries.run_id.in_(run_ids), MetricSeries.name.in_(names))
+    if kind is not None:
+        query = query.where(MetricSeries.kind == kind)
+    return connection.execute(query.order_by(MetricSeries.run_id, MetricSeries.name, MetricSeries.kind)).all()
+
+
+def _count_folded(connection: Connection, ids: Iterable[int], bounds: tuple[int, int]) -> dict[int, int]:
+    """Count folded points of each series within the bounds, to the block."""
+    inside = (MetricBlock.series_id.in_(ids), MetricBlock.last_step >= bounds[0], MetricBlock.first_step <= bounds[1])
+    query = select(MetricBlock.series_id, func.sum(MetricBlock.num_points)).where(*inside)
+    return {row[0]: row[1] for row in connection.execute(query.group_by(MetricBlock.series_id))}
+
+
+def _resolution(num_points: int, max_points: int) -> int:
+    """Return the coarsest copy that still has as many points as are wanted; 1 for the points themselves."""
+    fitting = [resolution for resolution in RESOLUTIONS if 2 * num_points >= max_points * resolution]
+    return max(fitting, default=1)
+
+
+def _read_blocks(
+    connection: Connection, resolution: int, ids: Iterable[int], bounds: tuple[int, int], into: dict[int, list[bytes]]
+) -> None:
+    inside = (MetricBlock.series_id.in_(ids), MetricBlock.last_step >= bounds[0], MetricBlock.first_step <= bounds[1])
+    query = select(MetricBlock.series_id, _COPIES[resolution]).where(*inside)
+    for series_id, packed in connection.execute(query.order_by(MetricBlock.series_id, MetricBlock.first_step)):
+        into[series_id].append(packed)
+
+
+def _read_rows(
+    connection: Connection, ids: Iterable[int], bounds: tuple[int, int]
+) -> dict[int, tuple[list[int], list[float]]]:
+    """Return steps and values of the points that are not folded."""
+    inside = (MetricPoint.series_id.in_(ids), MetricPoint.step >= bounds[0], MetricPoint.step <= bounds[1])
+    query = select(MetricPoint.series_id, MetricPoint.step, MetricPoint.value).where(*inside)
+    hot: dict[int, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
+    for series_id, step, value in connection.execute(query.order_by(MetricPoint.series_id, MetricPoint.step)):
+        hot[series_id][0].append(step)
+        hot[series_id][1].append(value)
+    return hot
+
+
+def _within(points: Points, bounds: tuple[int, int]) -> Points:
+    """Cut off what the first and the last block have beyond the bounds."""
+    first, last = bisect_left(points.steps, bounds[0]), bisect_right(points.steps, bounds[1])
+    return Points(points.steps[first:last], points.values[first:last])

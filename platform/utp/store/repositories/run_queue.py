@@ -1,0 +1,111 @@
+"""What the dispatcher reads at every step: who waits, and what is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import case, func, select
+
+from utp.store.database import Database
+from utp.store.states import LIVE, Health, RunState, Wish
+from utp.store.tables.config import Config
+from utp.store.tables.job import Job
+from utp.store.tables.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueuedRow:
+    """A run that waits."""
+
+    run_id: str
+    name: str
+    owner: str
+    project_id: str
+    priority: int
+    queued_seq: int
+    """Age: smaller is older."""
+    queued_at: float
+    """Seconds since 1970, UTC."""
+    request: Mapping[str, Any]
+    """`RunRequest` as JSON."""
+    not_before_s: float
+    """Seconds of back-off that are left; 0 or less: it may start."""
+    wait_reason: str
+    attempt: int
+    """Attempts so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActiveRow:
+    """A run with an attempt under way."""
+
+    run_id: str
+    name: str
+    owner: str
+    project_id: str
+    priority: int
+    attempt: int
+    state: RunState
+    wish: Wish
+    health: Health
+    submission_id: str
+    request: Mapping[str, Any]
+    placement: Mapping[str, Any] | None
+    run_dir: str
+    checkpoint_dir: str
+    lease_until_passed: bool
+    """No word from its worker for too long; never true before Ray has the job."""
+    last_progress_age_s: float | None
+    """Seconds since its step or phase changed; none before the first plan."""
+    run_time_s: float
+    """Seconds trained, all attempts together."""
+    submitting_s: float
+    """Seconds since the attempt was opened."""
+    step: int
+    total_steps: int | None
+    epoch: int
+    phase: str
+
+
+class QueueRepository:
+    """Queries over waiting and live runs; ended ones cost nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def queued(self, limit: int = 10_000) -> list[QueuedRow]:
+        """Return the runs that wait, highest priority first, then the oldest."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            columns = (Run.name, Run.owner, Run.project_id, Run.priority, Run.queued_seq, Run.queued_at, Run.request)
+            left = func.coalesce(Run.not_before - now, 0.0).label("not_before_s")
+            query = select(Run.id.label("run_id"), *columns, left, Run.wait_reason, Run.attempt)
+            query = query.where(Run.state == RunState.QUEUED).order_by(Run.priority.desc(), Run.queued_seq)
+            return [QueuedRow(**row) for row in connection.execute(query.limit(limit)).mappings()]
+
+    def active(self) -> list[ActiveRow]:
+        """Return the runs with an attempt under way, the oldest first."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            since_start = case((Job.started_at.is_(None), 0.0), else_=now - Job.started_at)
+            query = select(
+                Run.id.label("run_id"),
+                *(Run.name, Run.owner, Run.project_id, Run.priority, Run.attempt, Run.state, Run.wish, Run.health),
+                *(Run.request, Run.run_dir, Run.checkpoint_dir, Run.total_steps),
+                *(Job.submission_id, Job.placement, Job.step, Job.epoch, Job.phase),
+                func.coalesce(Job.lease_until < now, False).label("lease_until_passed"),
+                (now - Job.progress_at).label("last_progress_age_s"),
+                (Run.run_time_s + since_start).label("run_time_s"),
+                (now - Job.created_at).label("submitting_s"),
+            )
+            query = query.join(Job, (Job.run_id == Run.id) & (Job.attempt == Run.attempt))
+            query = query.where(Run.state.in_(LIVE)).order_by(Run.id)
+            return [ActiveRow(**row) for row in connection.execute(query).mappings()]
+
+    def config_json(self, run_id: str) -> str:
+        """Return the config of a run as the JSON that its job gets."""
+        with self._database.read() as connection:
+            query = select(Config.content).join(Run, Run.config_id == Config.id).where(Run.id == run_id)
+            return connection.execute(query).scalar_one()

@@ -112,3 +112,26 @@ def test_row_that_is_not_finite_is_refused_rather_than_written_as_bad_json(paths
     with AttemptJournal(paths) as journal, pytest.raises(ValueError, match="JSON compliant"):
         journal.append_row({"kind": "train", "step": 1, "train_loss": float("nan")})
     assert paths.attempt(1).metrics.read_bytes() == b""
+
+
+def test_number_that_is_handed_out_is_the_attempts(paths: RunPaths) -> None:
+    with AttemptJournal(paths, 3) as journal:
+        assert (journal.number, attempt_numbers(paths)) == (3, [3])
+        journal.check_fence()
+
+
+def test_number_is_started_once(paths: RunPaths) -> None:
+    with AttemptJournal(paths, 1), pytest.raises(ResumeRefused, match="attempt 1 was started already"):
+        AttemptJournal(paths, 1)
+
+
+def test_number_below_a_later_attempts_is_superseded(paths: RunPaths) -> None:
+    write_attempt(paths, 0, range(1))
+    write_attempt(paths, 0, range(1))
+    with pytest.raises(AttemptSuperseded):
+        AttemptJournal(paths, 1)
+
+
+def test_later_number_fences_a_live_attempt(paths: RunPaths) -> None:
+    with AttemptJournal(paths, 1) as first, AttemptJournal(paths, 2), pytest.raises(AttemptSuperseded):
+        first.check_fence()

@@ -50,6 +50,15 @@ def train_images(
     folder: Path, config: TrainConfig, run: str, stop_after_step: int | None = None
 ) -> tuple[RecordingReporter, dict[str, torch.Tensor]]:
     """Train (or go on with) `run` on `folder/data`; return what was reported, and the newest checkpoint's weights."""
+    reporter, checkpoint_dir = run_images(folder, config, run, stop_after_step)
+    committed = CheckpointStore(checkpoint_dir, attempt=1).committed()
+    return reporter, load_file(committed[-1].directory / "model.safetensors")
+
+
+def run_images(
+    folder: Path, config: TrainConfig, run: str, stop_after_step: int | None = None
+) -> tuple[RecordingReporter, Path]:
+    """Train (or go on with) `run` on `folder/data`; return what was reported, and where the checkpoints are."""
     settings = Settings(DATASETS_DIR=folder, SHARED_LOGS_DIR=folder, UTP_CACHE_DIR=folder / "cache")
     paths = RunPaths(folder / run / "runs", folder / run / "checkpoints")
     paths.checkpoint_dir.mkdir(parents=True, exist_ok=True)
@@ -59,4 +68,4 @@ def train_images(
         fit(config, task, reporter, Checkpointer(config, task.identity, paths, store, reporter.log_note))
     finally:
         task.close()
-    return reporter, load_file(store.committed()[-1].directory / "model.safetensors")
+    return reporter, paths.checkpoint_dir

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
+from utp.core.data.shares import share_of
 from utp.core.device import Compute
 from utp.core.randomness import derive_seed, generator, reseed
 from utp.core.task import Evaluation, StepSums, StopPoll, StopRequested
@@ -27,6 +28,7 @@ class PixelTask:
     num_train: int = 200
     seed: int = 0
     dropout: float = 0.2
+    has_batch_norm: bool = True
     has_test: bool = True
     poison: Callable[[int, int, Tensor], Tensor] | None = None
     """Changes the pixels of (epoch, batch) before the model sees them."""
@@ -51,25 +53,32 @@ class PixelTask:
     def build_model(self) -> nn.Module:
         reseed(derive_seed(self.seed, "init"))
         return nn.Sequential(
-            nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(self.dropout), nn.Linear(32, 10)
+            nn.Linear(64, 32),
+            nn.BatchNorm1d(32) if self.has_batch_norm else nn.Identity(),
+            nn.ReLU(),
+            nn.Dropout(self.dropout),
+            nn.Linear(32, 10),
         )
 
     def set_training_mode(self, model: nn.Module) -> None:
         model.train()
 
-    def train_batches(self, epoch: int, start_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def train_batches(self, epoch: int, start_batch: int) -> Iterator[tuple[Tensor, Tensor, bool]]:
         order = torch.randperm(self.num_train, generator=generator(self.seed, "shuffle", epoch))
         pixels, labels = self.data
         for index, chosen in enumerate(order.split(self.batch_size)):
             if index >= start_batch:
-                batch = pixels[chosen]
-                yield (self.poison(epoch, index, batch) if self.poison else batch), labels[chosen]
+                part = share_of(len(chosen))
+                mine = chosen[part.start : part.stop] if part else chosen[:1]
+                batch = pixels[mine]
+                yield (self.poison(epoch, index, batch) if self.poison else batch), labels[mine], not part
 
-    def step(self, model: nn.Module, batch: tuple[Tensor, Tensor], compute: Compute) -> StepSums:
-        pixels, labels = batch
+    def step(self, model: nn.Module, batch: tuple[Tensor, Tensor, bool], compute: Compute) -> StepSums:
+        pixels, labels, is_stand_in = batch
         logits = model(pixels)
         losses = functional.cross_entropy(logits, labels, reduction="none")
-        return StepSums(len(labels), {"loss": losses.sum(), "acc@1": (logits.argmax(1) == labels).sum()})
+        sums = StepSums(len(labels), {"loss": losses.sum(), "acc@1": (logits.argmax(1) == labels).sum()})
+        return sums.without_samples() if is_stand_in else sums
 
     def evaluate(
         self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll, views: str | None = None

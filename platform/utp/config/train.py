@@ -38,7 +38,7 @@ class TrainConfig:
     """Images per micro-step over all workers; the effective batch is this times `grad_accum_steps`."""
 
     eval_batch_size: PositiveInt | None = None
-    """Images per step of evaluation; none means `batch_size`."""
+    """Images per step of evaluation, over all workers; none means `batch_size`."""
 
     num_workers: Annotated[int, Field(ge=0)] = 2
     """Data loader processes; 0 loads in the training process."""

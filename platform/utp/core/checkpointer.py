@@ -20,6 +20,7 @@ from utp.config.loading import dump_config
 from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
 from utp.core.checkpoint import Checkpoint, CheckpointStore
+from utp.core.distributed import is_first_rank, on_first_rank
 from utp.core.host_buffers import HostBuffers
 from utp.core.state import Best, Progress, TrainState
 from utp.core.tensor_file import tensor_pieces
@@ -44,6 +45,8 @@ class SaveAbandoned(Exception):
 
 class Checkpointer:
     """Saves and restores the state of one run. A context: on leaving it no commit is under way any more.
+
+    With several workers rank 0 writes and chooses what to read; the others read what it chose, on a path that all see.
 
     Args:
         config: what is trained; saved along.
@@ -91,7 +94,7 @@ class Checkpointer:
 
     def newest(self) -> Checkpoint | None:
         """Return the checkpoint to resume from; None for a run without one. Raises `CheckpointUnreadable`."""
-        checkpoint = self._store.newest()
+        checkpoint = on_first_rank(self._store.newest)
         for sentence in self._store.rejected:
             self._note(sentence)
         return checkpoint
@@ -108,6 +111,8 @@ class Checkpointer:
                 reason = f"{key} was {_short(saved['identity'].get(key))} and is {_short(value)} now"
                 raise ResumeRefused(self.paths.name, f"{reason}; put the dataset back as it was, or start a new run")
         state.restore(checkpoint.directory, saved["state"])
+        if not is_first_rank():
+            return
         self._store.remove_leftovers()
         self._derive(checkpoint, state.progress, repair_only=True)
 
@@ -120,7 +125,12 @@ class Checkpointer:
         return self._store.name_for(state.progress.step, _epoch_label(state.progress))
 
     def save(self, state: TrainState, extra: Mapping[str, Any]) -> None:
-        """Copy the state and begin to commit the copy; `finish` tells how it ended, and has to before the next save."""
+        """Copy the state and begin to commit the copy; `finish` tells how it ended, and has to before the next save.
+
+        Only rank 0 does.
+        """
+        if not is_first_rank():
+            return
         assert self._under_way is None, "one commit at a time: the buffers are the last one's until it is done"
         name = self.name_for(state)
         content = {
@@ -174,14 +184,14 @@ class Checkpointer:
                 raise SaveAbandoned("the process is to end at once")
             yield piece
 
-    def best(self, best: Best) -> Checkpoint | None:
-        """Return the committed checkpoint with the best weights, if it is there and verifies."""
-        return self._store.get(best.checkpoint)
+    def best(self, best: Best | None) -> Checkpoint | None:
+        """Return the committed checkpoint with the best weights, if it is there and verifies; rank 0's on all ranks."""
+        return on_first_rank(lambda: self._store.get(best.checkpoint) if best else None)
 
     def _derive(self, checkpoint: Checkpoint, progress: Progress, *, repair_only: bool = False) -> None:
         best = progress.best
         if best is not None and repair_only:
-            holder = checkpoint if best.checkpoint == checkpoint.name else self.best(best)
+            holder = checkpoint if best.checkpoint == checkpoint.name else self._store.get(best.checkpoint)
             if holder is not None and repair_best(self.paths, holder, best):
                 self._note(f"best.pt was rebuilt from {holder.name}")
         elif best is not None and best.checkpoint == checkpoint.name:

@@ -12,6 +12,7 @@ import torch
 
 from utp.config.train import TrainConfig
 from utp.core.cgroup import cpu_quota
+from utp.core.distributed import num_workers_here
 from utp.core.memory import keep_freed_memory
 from utp.errors import ConfigError
 
@@ -64,7 +65,7 @@ def resolve_compute(config: TrainConfig, saved: Mapping[str, Any] | None = None)
     """
     notes: list[str] = []
     device = _resolve_device(config)
-    num_threads = config.num_threads or available_cores()
+    num_threads = config.num_threads or max(1, available_cores() // num_workers_here())
     wanted = torch.bfloat16 if config.autocast_dtype == "bfloat16" else torch.float32
     if wanted is torch.bfloat16 and not gains_from_bfloat16(device):
         notes.append(f"autocast_dtype: this {device.type} is not faster with bfloat16, so the run uses float32")

@@ -30,14 +30,22 @@ LOCK = "alive.lock"
 class AttemptJournal:
     """One attempt's own directory. Opening it makes the next attempt number this process's.
 
+    Args:
+        paths: of the run.
+        number: of the attempt, where the platform hands it out; none takes the next one.
+
     Raises:
-        ResumeRefused: an attempt of this run is alive on this machine.
+        ResumeRefused: an attempt of this run is alive on this machine, or the one of this number was started already.
+        AttemptSuperseded: an attempt of a higher number has started.
     """
 
-    def __init__(self, paths: RunPaths) -> None:
+    def __init__(self, paths: RunPaths, number: int | None = None) -> None:
         self.paths = paths
-        _refuse_live_attempt(paths)
-        self.number = _claim_next_attempt(paths)
+        if number is None:
+            _refuse_live_attempt(paths)
+            self.number = _claim_next_attempt(paths)
+        else:  # an older attempt that is alive is kept from writing by the fence
+            self.number = _claim_attempt(paths, number)
         self.directory = paths.attempt(self.number).directory
         # Held as long as this process lives; the kernel frees it also after kill -9. A hint on one machine only:
         # what keeps two writers apart everywhere is the fence.
@@ -166,6 +174,19 @@ def _claim_next_attempt(paths: RunPaths) -> int:
             number += 1
         else:
             return number
+
+
+def _claim_attempt(paths: RunPaths, number: int) -> int:
+    directory = paths.attempt(number).directory
+    directory.mkdir(parents=True, exist_ok=True)  # its log may be there already
+    newest = max(attempt_numbers(paths))
+    if newest != number:
+        raise AttemptSuperseded(paths.name, number, newest)
+    try:
+        (directory / LOCK).open("x").close()
+    except FileExistsError:
+        raise ResumeRefused(paths.name, f"attempt {number} was started already; retry the run") from None
+    return number
 
 
 def _refuse_live_attempt(paths: RunPaths) -> None:

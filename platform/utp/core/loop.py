@@ -17,7 +17,9 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer
+from utp.core.data_parallel import gradient_exchange, parallel_model, rank_loss, share_buffers
 from utp.core.device import resolve_compute
+from utp.core.distributed import StopVote, check_batch_is_divisible, is_first_rank, rank, sum_over_ranks, world_size
 from utp.core.ema import Ema
 from utp.core.guard import BufferRollback, FiniteGuard
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
@@ -95,14 +97,19 @@ class _Run:
         self.config, self.task, self.reporter, self.checkpointer = config, task, reporter, checkpointer
         self.saves = saves
 
+        check_batch_is_divisible(config.batch_size)
         # Resume point: an earlier attempt's thread count and number format are kept, so its roundings are.
         checkpoint = checkpointer.newest()
         saved_compute = checkpoint.read_state()["compute"] if checkpoint else None
         self.compute, notes = resolve_compute(config, saved_compute)
         self.compute.apply()
+        self.should_stop = StopVote(reporter.should_stop, self.compute.device)
         patience = config.early_stop_patience
         if patience is not None and patience >= config.epochs - 1:
             notes = (*notes, f"early_stop_patience {patience} can't end a run of {config.epochs} epochs early")
+        if checkpoint and (saved_workers := checkpoint.read_state().get("num_workers", 1)) != world_size():
+            change = f"the run had {saved_workers} workers and goes on with {world_size()}"
+            notes = (*notes, f"{change}: the same batches over all of them, other roundings")
         for note in notes:
             reporter.log_note(note)
 
@@ -115,6 +122,7 @@ class _Run:
         self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device), ema=ema)
         if checkpoint is not None:
             checkpointer.restore(self.state, checkpoint)
+        self.train_model = parallel_model(model)
         self.skips = config.nan_policy == "skip"
         if self.skips and not getattr(optimizer, "_step_supports_amp_scaling", False):
             reason = "can't skip a step on the device; use one that can, such as adamw, or nan_policy 'stop'"
@@ -124,6 +132,8 @@ class _Run:
         self.rollback = BufferRollback(model) if self.skips else None
         self._saved_position = self._position() if checkpoint else None
         self._previous_best = self.state.progress.best
+        # A worker's dropout is its own, and rank 0's that of a lone worker.
+        self.rank_index = (rank(),) if rank() else ()
         reporter.log_plan(self._plan())
 
     @property
@@ -146,7 +156,7 @@ class _Run:
         batches = _Timed(self.task.train_batches(progress.epoch, progress.batch))
         first_group = sum(1 for group in self.groups if group.stop <= progress.batch)
         for group in self.groups[first_group:]:
-            if self.reporter.should_stop():
+            if self.should_stop():
                 raise StopRequested
             self.train_step(batches, group)
             progress.batch = group.stop
@@ -171,15 +181,16 @@ class _Run:
         for micro_step, size in enumerate(sizes):
             batch = next(batches)
             # Dropout and drop-path draw from here: a function of the step, whatever the loader or a resume did before.
-            reseed(derive_seed(config.seed, "model", state.progress.step, micro_step))
-            with self.compute.autocast():
-                result = self.task.step(state.model, batch, self.compute)
-            assert result.num_samples == size, "the task's batch_sizes announce what its batches hold"
-            loss = result.sums["loss"] / sum(sizes)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total_loss += loss.detach()
-            state.meters.add(result.sums, size)
+            reseed(derive_seed(config.seed, "model", state.progress.step, micro_step, *self.rank_index))
+            with gradient_exchange(self.train_model, is_last=micro_step == len(sizes) - 1):
+                with self.compute.autocast():
+                    result = self.task.step(self.train_model, batch, self.compute)
+                assert world_size() > 1 or result.num_samples == size, "batch_sizes announce what the batches hold"
+                rank_loss(result.sums["loss"], sum(sizes)).backward()  # type: ignore[no-untyped-call]
+            total_loss += result.sums["loss"].detach() / sum(sizes)
+            state.meters.add(result.sums, result.num_samples)
             batches.num_samples += size
+        sum_over_ranks(total_loss, state.meters.step_sums)
         grad_norm = self._clip_gradients()
         found_inf = self.guard.observe(state.progress.step + 1, total_loss, grad_norm)
         if self.compute.is_cpu:
@@ -220,7 +231,7 @@ class _Run:
     def test_and_export_best(self) -> Mapping[str, float | None]:
         """Evaluate the best weights once on test, and write them as a folder for others; leaves them in the model."""
         best = self.state.progress.best
-        holder = self.checkpointer.best(best) if best else None
+        holder = self.checkpointer.best(best)
         if best is None or holder is None:
             self.reporter.log_note("no best checkpoint is there, so the last weights are tested and exported")
             epoch, step = self.state.progress.epoch, self.state.progress.step
@@ -239,6 +250,8 @@ class _Run:
             self.reporter.log_evaluation("test", epoch, step, evaluation)
             self.reporter.log_predictions(("test",), epoch, step, evaluation)
             self.reporter.sync()
+        if not is_first_rank():
+            return test_values
         self.reporter.log_phase("exporting")
         facts = {"epoch": epoch, **({best.metric: best.value} if best else {}), **test_values}
         self.task.export(model, self.checkpointer.paths.hf, facts)
@@ -254,7 +267,7 @@ class _Run:
         self.reporter.sync()
         self.reporter.log_phase("saving")
         self.saves.note_save()
-        self.checkpointer.save(self.state, {"compute": self.compute.to_json()})
+        self.checkpointer.save(self.state, {"compute": self.compute.to_json(), "num_workers": world_size()})
         self.reporter.log_phase("")
         self._saved_position = self._position()
 
@@ -291,8 +304,9 @@ class _Run:
     def _evaluate(self, split: str, model: nn.Module) -> Evaluation:
         self.reporter.log_phase(f"evaluating {split}")
         model.eval()
+        share_buffers(model)
         with torch.no_grad():  # not inference_mode: what a model caches in it can't be trained with later
-            evaluation = self.task.evaluate(model, split, self.compute, self.reporter.should_stop)
+            evaluation = self.task.evaluate(model, split, self.compute, self.should_stop)
         self.reporter.log_phase("")
         return evaluation
 

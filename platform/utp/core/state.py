@@ -164,6 +164,11 @@ class Meters:
         self._sums = torch.zeros(2, len(names) + 2, dtype=torch.float64, device=device)
         self._step = torch.zeros(len(names) + 2, dtype=torch.float64, device=device)
 
+    @property
+    def step_sums(self) -> Tensor:
+        """Sums of the present step; what several workers add up."""
+        return self._step
+
     def add(self, sums: Mapping[str, Tensor], num_samples: int) -> None:
         """Add one micro-batch of the present step."""
         self._step[:-2] += torch.stack([sums[name].detach().double() for name in self.names])

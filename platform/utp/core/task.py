@@ -37,6 +37,10 @@ class StepSums:
     num_samples: int
     sums: Mapping[str, Tensor]
 
+    def without_samples(self) -> StepSums:
+        """Return sums that count nothing, with a gradient of 0."""
+        return StepSums(0, {name: value * 0 for name, value in self.sums.items()})
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -57,7 +61,7 @@ class Task(Protocol):
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
-        """Number of samples in each micro-batch of an epoch, the same for every epoch."""
+        """Number of samples in each micro-batch of an epoch, over all workers; the same for every epoch."""
         ...
 
     @property
@@ -84,7 +88,10 @@ class Task(Protocol):
         ...
 
     def train_batches(self, epoch: int, start_batch: int) -> Iterator[Any]:
-        """Yield the micro-batches of an epoch from `start_batch` on, on the CPU."""
+        """Yield the micro-batches of an epoch from `start_batch` on, on the CPU; with several workers, this one's part.
+
+        A worker that has no part of a micro-batch is given one of its samples, of which `step` counts nothing.
+        """
         ...
 
     def step(self, model: nn.Module, batch: Any, compute: Compute) -> StepSums:
@@ -95,6 +102,9 @@ class Task(Protocol):
         self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll, views: str | None = None
     ) -> Evaluation:
         """Evaluate on `val` or `test`; `views` is a test-time augmentation other than the config's.
+
+        With several workers the values are the same on all, and figures, tables and predictions are rank 0's alone.
+        Every rank calls `should_stop` as often as the others.
 
         Raises `StopRequested`.
         """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from utp.core.distributed import gather_objects, world_size
 from utp.core.durable import write_json_durably
 from utp.errors import DatasetError
 
@@ -49,6 +50,14 @@ class CorruptFiles:
         files = [file for file in self._found.values() if file.split == split]
         if len(files) > self._max_share * self._split_sizes[split]:
             raise DatasetError(str(self._root), self._refusal(split, files))
+
+    def tell_all_ranks(self) -> None:
+        """Take what the other workers found. Raises `DatasetError` on all of them alike."""
+        if world_size() == 1:
+            return
+        for found in gather_objects(tuple(self._found.values())):
+            for file in found:
+                self.add(file.split, [(file.path, file.reason)])
 
     def _refusal(self, split: str, files: Sequence[CorruptFile]) -> str:
         listed = "; ".join(f"{file.path} ({file.reason})" for file in files[:_MAX_LISTED])

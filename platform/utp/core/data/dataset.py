@@ -50,6 +50,9 @@ class ImageBatch(NamedTuple):
     batch: int = 0
     """In training: the number of the micro-batch in its epoch, from 0."""
 
+    is_stand_in: bool = False
+    """In training with several workers: this one has no part of the micro-batch, and its image counts nothing."""
+
     corrupt: tuple[tuple[str, str], ...] = ()
     """(path, reason) of files that could not be read: replaced in training, left out in evaluation."""
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
 from utp.core.data.manifest import Sample
 from utp.core.data.order import balanced_keys, shuffled_keys
+from utp.core.data.shares import in_rounds, largest_share, share_of, train_shares
 from utp.core.data.worker_server import start_worker_server
 from utp.errors import DataLoaderWorkerDied, UtpError
 
@@ -94,6 +95,7 @@ class _Loader:
 class TrainBatches:
     """Shuffled or balanced, augmented batches; every pixel is a function of (seed, epoch, index).
 
+    With several workers each yields its part of every batch: the batches as a whole are those of one worker.
     With `on_corrupt`, the next readable image of the same class stands for one that can't be decoded.
     A last batch of one image is dropped where it is not the only one: batch norm has no variance over one value.
     """
@@ -133,7 +135,7 @@ class TrainBatches:
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
-        """Images in each batch of an epoch."""
+        """Images in each batch of an epoch, over all workers."""
         sizes = _cut(len(self._labels), self._batch_size)
         return sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
 
@@ -143,9 +145,11 @@ class TrainBatches:
             keys = balanced_keys(self._labels, self._seed, epoch)
         else:
             keys = shuffled_keys(len(self._labels), self._seed, epoch)
-        batches = self._loader.load(keys[start_batch * self._batch_size :], self.batch_sizes[start_batch:])
-        for number, batch in enumerate(batches, start=start_batch):
-            yield batch._replace(epoch=epoch, batch=number)
+        rest = keys[start_batch * self._batch_size :]
+        shares = train_shares(rest, self.batch_sizes[start_batch:], self._batch_size)
+        batches = zip(self._loader.load(shares.keys, shares.sizes), shares.stand_ins, strict=True)
+        for number, (batch, is_stand_in) in enumerate(batches, start=start_batch):
+            yield batch._replace(epoch=epoch, batch=number, is_stand_in=is_stand_in)
 
     def close(self) -> None:
         """End the loader processes."""
@@ -153,7 +157,10 @@ class TrainBatches:
 
 
 class EvalBatches:
-    """All samples once and in order, as often as it is iterated over; with `on_corrupt`, those that can be decoded."""
+    """All samples once and in order, as often as it is iterated over; with `on_corrupt`, those that can be decoded.
+
+    With several workers each has its part of the samples.
+    """
 
     def __init__(
         self,
@@ -186,14 +193,23 @@ class EvalBatches:
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
-        """Images in each batch of a pass."""
-        return _cut(self._num_samples, self._batch_size)
+        """Images in each batch of this worker's pass."""
+        return _cut(len(self._part), largest_share(self._batch_size))
+
+    @property
+    def _part(self) -> range:
+        return share_of(self._num_samples)
 
     def __len__(self) -> int:
         return self.num_batches
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        return self._loader.load([Key(0, index) for index in range(self._num_samples)], self.batch_sizes)
+        return self._loader.load([Key(0, index) for index in self._part], self.batch_sizes)
+
+    def in_rounds(self) -> Iterator[ImageBatch | None]:
+        """Yield the batches, and None where other workers have one more: as many rounds on every rank."""
+        num_rounds = len(_cut(largest_share(self._num_samples), largest_share(self._batch_size)))
+        return in_rounds(self, num_rounds)
 
     def close(self) -> None:
         """End the loader processes."""

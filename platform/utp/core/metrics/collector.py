@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,6 +43,18 @@ class ScoreCollector:
         self._labels.append(_copy(labels, torch.int64))
         self._losses.append(_copy(losses, torch.float32))
         self._indices.append(_copy(indices, torch.int64))
+
+    def take_batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Yield what was added, batch by batch, letting go of each."""
+        while self._logits:
+            parts = (self._logits.pop(0), self._labels.pop(0), self._losses.pop(0), self._indices.pop(0))
+            logits, labels, losses, indices = (torch.from_numpy(part) for part in parts)
+            yield logits, labels, losses, indices
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Rows of each batch that was added."""
+        return tuple(len(labels) for labels in self._labels)
 
     def collect(self) -> ClassificationScores:
         """Return all rows in index order and empty the collector; of rows with the same index the first is kept."""

@@ -27,6 +27,7 @@ from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.data.views import view_transform
 from utp.core.data.worker_server import start_worker_server
 from utp.core.device import Compute
+from utp.core.distributed import from_first_rank
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
 from utp.core.losses.class_weights import WeightedLoss, weigh_classes
 from utp.core.losses.entries import LOSSES
@@ -35,6 +36,7 @@ from utp.core.metrics.classification import compute_metrics, confusion_matrix, p
 from utp.core.metrics.collector import ScoreCollector
 from utp.core.metrics.curves import roc_micro
 from utp.core.metrics.entries import check_monitor_metric
+from utp.core.metrics.gathering import gather_scores
 from utp.core.metrics.scores import ClassificationScores
 from utp.core.models.architecture import load_architecture
 from utp.core.models.build import build_classifier
@@ -124,7 +126,8 @@ class ImageClassification:
             labels = mix.dominant_labels(labels)
         logits = model(pixel_values=images).logits
         correct = (logits.detach().argmax(dim=1) == labels).sum()
-        return StepSums(len(labels), {"loss": self._train_loss(logits, targets).sum(), "acc@1": correct})
+        sums = {"loss": self._train_loss(logits, targets).sum(), "acc@1": correct}
+        return StepSums(len(labels), sums).without_samples() if batch.is_stand_in else StepSums(len(labels), sums)
 
     def evaluate(
         self, model: nn.Module, split: str, compute: Compute, should_stop: StopPoll, views: str | None = None
@@ -133,16 +136,21 @@ class ImageClassification:
         views = views or (self.config.test_time_augmentation if split == "test" else "none")
         facts = {} if views == "none" else {"test_time_augmentation": views}
         collector = ScoreCollector(len(self.manifest.classes))
-        for batch in self._eval_batches(split, views):
+        for batch in self._eval_batches(split, views).in_rounds():
             if should_stop():
                 raise StopRequested
+            if batch is None:
+                continue
             with compute.autocast():
                 logits, labels = self._forward_views(model, batch, compute)
                 losses = self._eval_loss(logits, labels)
             collector.add(logits.float().cpu(), batch.labels, losses.cpu(), batch.indices)
-        scores = collector.collect()
+        self._corrupt.tell_all_ranks()
+        scores = gather_scores(collector)
+        if scores is None:
+            return Evaluation(values=from_first_rank({}), facts=facts)
         return Evaluation(
-            values=compute_metrics(scores, self.config.eval_topk, prefix=f"{split}_"),
+            values=from_first_rank(compute_metrics(scores, self.config.eval_topk, prefix=f"{split}_")),
             facts=facts,
             tables=self._tables(scores),
             figures=self._figures(scores, split),

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     """Mount that local model directories lie beneath. Unset: ordinary local paths."""
 
     cache_dir: Path = Field(default_factory=_default_cache_dir, validation_alias="UTP_CACHE_DIR")
-    """Where dataset manifests are kept between runs; safe to delete."""
+    """Where dataset manifests and decoded pictures are kept between runs; safe to delete."""
 
     debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
     """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""

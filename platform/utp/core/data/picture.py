@@ -61,10 +61,12 @@ class PixelPicture:
 
     def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
         """Return the box as uint8 (3, *size), antialiased."""
-        pixels: torch.Tensor = F.resized_crop(
-            self.pixels, *box, list(size), interpolation=interpolation, antialias=True
-        )
-        return pixels
+        top, left, height, width = box
+        # Of a batch of one, laid out channels-last for certain, torch's resize takes half the time.
+        part = self.pixels[None, :, top : top + height, left : left + width]
+        part = part.contiguous(memory_format=torch.channels_last)
+        pixels: torch.Tensor = F.resize(part, list(size), interpolation=interpolation, antialias=True)
+        return pixels[0].contiguous()
 
 
 class EncodedPicture:

@@ -113,6 +113,23 @@ class CorruptImage(UtpError):
         )
 
 
+class HostMemoryShort(UtpError):
+    """The host has no memory left for a picture whose file is not to blame."""
+
+    kind = FailureKind.OOM_HOST
+
+    def __init__(self, path: str, needed: str) -> None:
+        super().__init__(path, needed)
+        self.path = path
+        self.needed = needed
+
+    def __str__(self) -> str:
+        return (
+            f"memory ran out while {self.path} was decoded ({self.needed}); the file is sound. Lower num_workers, "
+            "prefetch_factor or batch_size, end other programs, or give the machine or container more memory"
+        )
+
+
 class ModelError(UtpError, ValueError):
     """A model that can't be built from `model_flavour` as asked."""
 

@@ -1,8 +1,9 @@
 """Faults of the data through the whole local run, by the rows of the fault matrix in the design's reliability page.
 
-Row 40 (corrupt files) and 41 (data changes during a run) are shown here through the journal of a run. The others have
-their tests beside the code: 42 in tests/core/data/test_manifest.py, 43 in tests/core/data/test_decode.py, 44 in
-tests/core/test_loop.py and tests/core/test_guard.py, 45 here (one image left over, val without a class).
+Row 40 (corrupt files) and 41 (data changes during a run) are shown here through the journal of a run; 40 and 43 on
+the pictures in test_picture_faults.py. The others have their tests beside the code: 42 in
+tests/core/data/test_manifest.py, 44 in tests/core/test_loop.py and tests/core/test_guard.py, 45 here (one image left
+over, val without a class).
 """
 
 from __future__ import annotations

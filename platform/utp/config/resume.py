@@ -23,6 +23,8 @@ UNSAFE_ON_RESUME: Mapping[str, str] = {
     "data_seed": _SAME_DATA,
     "label_map": "the saved head numbers its classes otherwise",
     "sampler": _SAME_DRAWS,
+    "decoded_cache": "the steps made so far saw slightly other pixels",
+    "cache_edge": "the steps made so far saw pictures of another size",
     "image_size": "the steps made so far saw images of another size",
     "augmentation": _SAME_DRAWS,
     "augmentation_options": _SAME_DRAWS,

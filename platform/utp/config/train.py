@@ -69,6 +69,14 @@ class TrainConfig:
     max_corrupt_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Largest share of a split's images that `on_corrupt` skips before the run ends; none means 0.01."""
 
+    decoded_cache: bool = False
+    """Keep the pictures of train and val decoded and scaled down below `UTP_CACHE_DIR`: epochs read no JPEG any more,
+    and pixels differ slightly from decoding anew. Takes about 3 * `cache_edge` * width bytes a picture."""
+
+    cache_edge: Annotated[int, Field(ge=8)] | None = None
+    """Length in pixels that the shorter edge of a picture in the cache is scaled down to, not below what the model
+    sees; none means 256. Needs `decoded_cache`."""
+
     image_size: Annotated[int, Field(ge=8)] | None = None
     """Side of the square that the model sees, in pixels; none means the size of the model's own image processor."""
 
@@ -292,6 +300,13 @@ class TrainConfig:
         epochs = info.data.get("epochs")
         if value is not None and info.field_name == "mixup_off_epoch" and epochs is not None and value >= epochs:
             raise ValueError(f"has no effect in a run of {epochs} epochs; leave it out or lower it")
+        return value
+
+    @field_validator("cache_edge")
+    @classmethod
+    def _needs_a_cache(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and not info.data.get("decoded_cache", True):
+            raise ValueError("has no effect without decoded_cache; leave it out or set decoded_cache to true")
         return value
 
     @field_validator("max_corrupt_share")

@@ -59,6 +59,27 @@ def check(
     raise typer.Exit(1 if report.has_problems else 0)
 
 
+@app.command("cache")
+def cache(
+    is_clearing: Annotated[
+        bool, typer.Option("--clear", help="Delete them; a run that needs one makes it anew.")
+    ] = False,
+) -> None:
+    """List the decoded pictures that `decoded_cache` keeps between runs, with their size, or delete them."""
+    from utp.core.data.decoded_cache import list_caches
+    from utp.settings import get_settings
+
+    directory = get_settings().cache_dir / "decoded"
+    files = list_caches(directory)
+    num_bytes = sum(file.stat().st_size for file in files)
+    for file in files:
+        stdout.print(f"{file.stat().st_size:>15,} bytes  {escape(file.name)}", soft_wrap=True)
+        if is_clearing:
+            file.unlink(missing_ok=True)  # a run that has mapped it keeps it until its end
+    verb = "deleted" if is_clearing else "held"
+    stdout.print(f"{len(files)} caches, {num_bytes:,} bytes {verb} in {escape(str(directory))}", soft_wrap=True)
+
+
 def _print_report(report: DatasetReport) -> None:
     stdout.print(_class_table(report))
     if report.width and report.height:

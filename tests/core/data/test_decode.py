@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from utp.core.data.decode import MAX_PIXELS, decode_image
-from utp.errors import CorruptImage, DatasetError
+from utp.errors import CorruptImage, DatasetError, HostMemoryShort
 
 GRADIENT = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
 
@@ -231,3 +232,21 @@ def test_real_variants_of_one_photo_agree(real_data: Callable[[str], Path]) -> N
     assert distance(decode_image(folder / "african_elephants_cmyk.jpg"), original) < 12  # another ink profile
     assert distance(decode_image(folder / "african_elephants_bw.jpg"), gray) < 12
     assert distance(decode_image(folder / "african_elephants_with_exif_orientation.jpg"), original) < 4
+
+
+def test_memory_error_of_a_header_is_the_files_fault_and_of_sound_pixels_the_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise MemoryError
+
+    picture().save(tmp_path / "a.jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", refuse)
+        assert reason(tmp_path / "a.jpg") == "MemoryError"
+    monkeypatch.setattr(Image.Image, "load", refuse)
+    monkeypatch.setattr(JpegImageFile, "load", refuse)
+    with pytest.raises(
+        HostMemoryShort, match=r"a\.jpg was decoded \(40 x 30 pixels\); the file is sound\. Lower num_w"
+    ):
+        decode_image(tmp_path / "a.jpg")

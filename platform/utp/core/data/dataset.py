@@ -15,7 +15,8 @@ import torch
 from torch.utils.data import Dataset, get_worker_info
 
 from utp.core.data.decode import decode_image
-from utp.core.data.picture import EncodedPicture, PictureTransform
+from utp.core.data.decoded_cache import DecodedCache
+from utp.core.data.picture import EncodedPicture, PictureTransform, PixelPicture
 from utp.core.randomness import derive_seed, generator, reseed
 from utp.errors import CorruptImage, DataLoaderWorkerDied, DatasetError, UtpError
 
@@ -69,6 +70,7 @@ class ImageFiles(Dataset[ImageBatch]):
         seed: int | None,
         *,
         skips_corrupt: bool = False,
+        cache: DecodedCache | None = None,
     ) -> None:
         # One array of bytes pickles to loader processes in no time, and its pages stay shared; a list does neither.
         self._paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
@@ -77,6 +79,7 @@ class ImageFiles(Dataset[ImageBatch]):
         self._transform = transform
         self._seed = seed
         self._skips_corrupt = skips_corrupt
+        self._cache = cache
 
     def __getitems__(self, keys: Sequence[Key]) -> ImageBatch | UtpError:
         """Load one batch. Errors are returned, since torch would make a raised one a RuntimeError with a traceback."""
@@ -119,8 +122,9 @@ class ImageFiles(Dataset[ImageBatch]):
         path = self._root / os.fsdecode(self._paths[sample])
         transform: object = self._transform
         if isinstance(transform, PictureTransform):
-            return transform.from_picture(EncodedPicture(path))
-        return self._transform(decode_image(path))
+            picture = PixelPicture(self._cache.picture(sample, path)) if self._cache else EncodedPicture(path)
+            return transform.from_picture(picture)
+        return self._transform(self._cache.picture(sample, path) if self._cache else decode_image(path))
 
 
 def _stacked(pictures: Sequence[torch.Tensor]) -> torch.Tensor:

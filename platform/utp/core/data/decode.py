@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from utp.errors import CorruptImage, DatasetError
+from utp.errors import CorruptImage, DatasetError, HostMemoryShort
 
 MAX_PIXELS = 178_956_970
 """Pixels of the largest picture that is decoded, 512 MiB as RGB: the size at which Pillow itself refuses."""
@@ -27,10 +27,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 Image.MAX_IMAGE_PIXELS = None
 
 _FAULTS = (
-    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, MemoryError,
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError,
     AttributeError, AssertionError, NotImplementedError, RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 """What Pillow's parsers raise on bytes that are not what they promise."""
+
+_WEBP_PIXELS = 4096 * 4096
+"""WebP takes memory for its canvas with the header, and says no reason: with no room for so many, memory is short."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,27 +85,50 @@ def decode_image(path: Path) -> torch.Tensor:
     Raises:
         CorruptImage: the file is empty, truncated, no image, or promises more than `MAX_PIXELS`.
         DatasetError: the file is gone.
+        HostMemoryShort: the file is sound, and there is no room for its pixels.
     """
     image = open_image(path)
-    with faults_of(path):
+    with faults_of(path, image):
         pixels = np.array(to_rgb(upright(image)))
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 @contextmanager
-def faults_of(path: Path) -> Iterator[None]:
-    """Turn whatever Pillow raises on the file's bytes into `CorruptImage`."""
+def faults_of(path: Path, image: Image.Image) -> Iterator[None]:
+    """Turn whatever Pillow raises on the file's bytes into `CorruptImage`, and a want of memory `HostMemoryShort`.
+
+    The header of `image` is sound by now and its size within the limit: memory that is refused is not the file's fault.
+    """
     try:
         with _quiet_pillow:
             yield
+    except MemoryError as error:
+        raise HostMemoryShort(str(path), f"{image.width} x {image.height} pixels") from error
     except _FAULTS as error:
+        # Pillow's word for both a header that asks for absurd tiles and malloc's refusal, in TIFF: so ask malloc.
+        if "out of memory" in str(error) and not _has_room_for(image.width * image.height):
+            raise HostMemoryShort(str(path), f"{image.width} x {image.height} pixels") from error
         raise CorruptImage(str(path), _reason(error)) from error
 
 
+def _has_room_for(num_pixels: int) -> bool:
+    """Whether so many decoded pixels and a copy fit into memory; takes the address space alone, for a moment."""
+    try:
+        bytearray(8 * num_pixels)
+    except MemoryError:
+        return False
+    return True
+
+
 def open_image(path: Path) -> Image.Image:
-    """Read the file and parse its header; no descriptor stays open. Raises `CorruptImage`, `DatasetError`."""
+    """Read the file and parse its header; no descriptor stays open.
+
+    Raises `CorruptImage`, `DatasetError`, `HostMemoryShort`.
+    """
     try:
         content = path.read_bytes()
+    except MemoryError as error:
+        raise HostMemoryShort(str(path), "its bytes") from error
     except FileNotFoundError as error:
         problem = "the file is gone: the dataset changed while it was in use. Put the file back, or start a new run"
         raise DatasetError(str(path), problem) from error
@@ -115,7 +141,9 @@ def open_image(path: Path) -> Image.Image:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise CorruptImage(str(path), f"it is no image in any of the formats {', '.join(FORMATS)}") from error
-    except _FAULTS as error:
+    except (*_FAULTS, MemoryError) as error:  # a header needs no memory worth the name: it asks for the absurd
+        if "create decoder" in str(error) and not _has_room_for(_WEBP_PIXELS):
+            raise HostMemoryShort(str(path), "its canvas") from error
         raise CorruptImage(str(path), _reason(error)) from error
     if image.width * image.height > MAX_PIXELS:
         promise = f"its header promises {image.width} x {image.height} pixels, more than {MAX_PIXELS}"

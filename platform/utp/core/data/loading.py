@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
+from utp.core.data.decoded_cache import DecodedCache
 from utp.core.data.manifest import Sample
 from utp.core.data.order import balanced_keys, shuffled_keys
 from utp.core.data.shares import in_rounds, largest_share, share_of, train_shares
@@ -96,6 +97,7 @@ class TrainBatches:
     """Shuffled or balanced, augmented batches; every pixel is a function of (seed, epoch, index).
 
     With several workers each yields its part of every batch: the batches as a whole are those of one worker.
+    With a `cache`, pixels come from there, the same in every process too.
     With `on_corrupt`, the next readable image of the same class stands for one that can't be decoded.
     A last batch of one image is dropped where it is not the only one: batch norm has no variance over one value.
     """
@@ -114,13 +116,14 @@ class TrainBatches:
         persistent_workers: bool | None = None,
         pin_memory: bool | None = None,
         on_corrupt: OnCorrupt | None = None,
+        cache: DecodedCache | None = None,
     ) -> None:
         self._labels = [sample.class_index for sample in samples]
         self._batch_size = batch_size
         self._seed = seed
         self._is_balanced = is_balanced
         self._loader = _Loader(
-            _files(samples, root, transform, seed, skips_corrupt=on_corrupt is not None),
+            _files(samples, root, transform, seed, skips_corrupt=on_corrupt is not None, cache=cache),
             num_workers=num_workers,
             prefetch_factor=prefetch_factor,
             persistent_workers=persistent_workers,
@@ -174,11 +177,12 @@ class EvalBatches:
         persistent_workers: bool | None = None,
         pin_memory: bool | None = None,
         on_corrupt: OnCorrupt | None = None,
+        cache: DecodedCache | None = None,
     ) -> None:
         self._num_samples = len(samples)
         self._batch_size = batch_size
         self._loader = _Loader(
-            _files(samples, root, transform, seed=None, skips_corrupt=on_corrupt is not None),
+            _files(samples, root, transform, seed=None, skips_corrupt=on_corrupt is not None, cache=cache),
             num_workers=num_workers,
             prefetch_factor=prefetch_factor,
             persistent_workers=persistent_workers,
@@ -217,12 +221,16 @@ class EvalBatches:
 
 
 def _files(
-    samples: Sequence[Sample], root: Path, transform: Transform, seed: int | None, skips_corrupt: bool
+    samples: Sequence[Sample],
+    root: Path,
+    transform: Transform,
+    seed: int | None,
+    *,
+    skips_corrupt: bool,
+    cache: DecodedCache | None,
 ) -> ImageFiles:
-    paths = [sample.path for sample in samples]
-    return ImageFiles(
-        paths, [sample.class_index for sample in samples], root, transform, seed, skips_corrupt=skips_corrupt
-    )
+    paths, labels = [sample.path for sample in samples], [sample.class_index for sample in samples]
+    return ImageFiles(paths, labels, root, transform, seed, skips_corrupt=skips_corrupt, cache=cache)
 
 
 def _cut(total: int, size: int) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from utp.core.augmentations.mixing import Mixer
 from utp.core.augmentations.random_erasing import RandomErasing
 from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
 from utp.core.data.dataset import Transform
+from utp.core.data.decoded_cache import DEFAULT_EDGE, DecodedCache, open_cache
 from utp.core.data.loading import EvalBatches, ImageBatch, OnCorrupt, TrainBatches
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
@@ -46,6 +47,7 @@ from utp.core.models.options import prepare_model
 from utp.core.models.source import resolve_source
 from utp.core.prediction_table import prediction_table
 from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
+from utp.errors import ConfigError
 from utp.settings import Settings
 
 OnScan = Callable[[int, int], None]
@@ -66,12 +68,14 @@ class ImageClassification:
         splits: Mapping[str, tuple[Sample, ...]],
         preprocessing: Preprocessing,
         model: nn.Module,
+        caches: Mapping[str, DecodedCache] | None = None,
     ) -> None:
         self.config = config
         self.manifest = manifest
         self.splits = splits
         self.preprocessing = preprocessing
         self._model = model
+        self._caches = caches or {}
         loss = LOSSES.get(config.loss)
         loss_options = loss.check_options(config.loss_options, "loss_options")
         self._train_loss = self._weighted(loss.load()(loss_options, is_training=True))
@@ -224,6 +228,7 @@ class ImageClassification:
             seed=config.seed,
             is_balanced=config.sampler == "balanced",
             on_corrupt=self._on_corrupt("train"),
+            cache=self._caches.get("train"),
             **_loader_options(config),
         )
 
@@ -239,6 +244,7 @@ class ImageClassification:
                 view_transform(views, self.preprocessing),
                 batch_size=self.config.eval_batch_size or self.config.batch_size,
                 on_corrupt=self._on_corrupt(split),
+                cache=self._caches.get(split),
                 **_loader_options(self.config),
             )
         return self._eval[key]
@@ -255,6 +261,7 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     source = resolve_source(config.model_flavour, config.model_revision, settings)
     load_architecture(source)  # first: of a model that can't be had, it says so better than the processor does
     preprocessing = load_preprocessing(source.location, revision=source.revision, image_size=config.image_size)
+    _check_cache_edge(config, preprocessing)
     root = dataset_root(config.root, settings)
     cache_dir = settings.cache_dir / "manifests"
     manifest = scan_dataset(root, label_map=config.label_map, cache_dir=cache_dir, on_progress=on_scan)
@@ -275,7 +282,32 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     )
     model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
-    return ImageClassification(config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model)
+    caches = _open_caches(config, manifest, splits, settings.cache_dir / "decoded", on_scan)
+    return ImageClassification(
+        config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model, caches=caches
+    )
+
+
+def _open_caches(
+    config: TrainConfig,
+    manifest: Manifest,
+    splits: Mapping[str, tuple[Sample, ...]],
+    directory: Path,
+    on_scan: OnScan | None,
+) -> dict[str, DecodedCache]:
+    """Return the caches of train and val, made where they are not there; test is seen once, and is not cached."""
+    edge = config.cache_edge or DEFAULT_EDGE
+    return {
+        split: open_cache(splits[split], manifest.root, edge=edge, directory=directory, on_progress=on_scan)
+        for split in ("train", "val")
+        if config.decoded_cache
+    }
+
+
+def _check_cache_edge(config: TrainConfig, preprocessing: Preprocessing) -> None:
+    edge, wanted = config.cache_edge or DEFAULT_EDGE, max(preprocessing.size)
+    if config.decoded_cache and edge < wanted:
+        raise ConfigError((f"cache_edge: {edge} is less than the {wanted} pixels that the model sees; raise it",))
 
 
 def _erasing(config: TrainConfig, preprocessing: Preprocessing, transform: Transform) -> Transform:

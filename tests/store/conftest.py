@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, text
 from tests.support.postgres import PostgresServer, find_programs
 
 from utp.config.request import RunRequest
@@ -19,6 +19,7 @@ from utp.store import engines
 from utp.store.database import Database, open_database
 from utp.store.engines import SQLITE_FILE, database_url, open_engine
 from utp.store.recorder import Recorder
+from utp.store.tables import Base
 from utp.store.upgrade import upgrade
 
 CONFIG = TrainConfig(root="fruit", model_flavour="builtin/vit-tiny", load_pretrained=False)
@@ -53,11 +54,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: PostgresServer) -> str:
-    """Name of a PostgreSQL database with all tables."""
+def postgres_url(postgres: PostgresServer) -> str:
+    """Address of a PostgreSQL database with all tables."""
     url = postgres.new_database()
     upgrade_and_close(Settings.model_validate({"UTP_DATABASE_URL": url}))
-    return make_url(url).database or ""
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -65,14 +66,22 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     """Settings with a database of this test, all tables in it."""
     values: dict[str, Any] = {name: tmp_path / name for name in ("DATASETS_DIR", "SHARED_LOGS_DIR", "UTP_HOME")}
     if request.param == "postgresql":
-        template = request.getfixturevalue("postgres_template")
-        values["UTP_DATABASE_URL"] = request.getfixturevalue("postgres").new_database(template)
+        values["UTP_DATABASE_URL"] = request.getfixturevalue("postgres_url")
+        empty_tables(values["UTP_DATABASE_URL"])
     else:
         (tmp_path / "UTP_HOME").mkdir()
         pragmas = [pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in engines.SQLITE_PRAGMAS]
         monkeypatch.setattr(engines, "SQLITE_PRAGMAS", pragmas)  # the disk costs 10 ms a commit
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "UTP_HOME" / SQLITE_FILE)
     return Settings.model_validate(values)
+
+
+def empty_tables(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    engine.dispose()
 
 
 def upgrade_and_close(settings: Settings) -> None:

@@ -64,12 +64,12 @@ class PostgresServer:
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://{self.user}@/{name}?host={self.folder}"
 
-    def new_database(self, template: str = "template1") -> str:
-        """Make a database, empty or a copy of one that nobody is connected to, and return its address."""
+    def new_database(self) -> str:
+        """Make an empty database and return its address."""
         name = f"utp_{os.getpid()}_{next(_NUMBERS)}"
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
         return self.url(name)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Delete, delete, func, insert, select, update
 
 from utp.store.database import Transaction
 from utp.store.errors import AttemptNotStarted, RunNotFound
+from utp.store.ids import new_id
 from utp.store.recorder.points import SeriesKey, add_points
 from utp.store.recorder.writer import Writer, append_event
 from utp.store.tables.checkpoint import Checkpoint
@@ -99,7 +100,7 @@ class ProgressWriter(Writer):
 
         self._database.write(work)
 
-    def record_dataset(self, run_id: str, *, fingerprint: str, summary: Mapping[str, Any], new_id: str) -> None:
+    def record_dataset(self, run_id: str, *, fingerprint: str, summary: Mapping[str, Any]) -> None:
         """Point a run to the version of its dataset that it read."""
 
         def work(tx: Transaction) -> None:
@@ -109,8 +110,8 @@ class ProgressWriter(Writer):
             alike = (DatasetVersion.dataset_id == dataset_id, DatasetVersion.fingerprint == fingerprint)
             version_id = tx.connection.scalar(select(DatasetVersion.id).where(*alike))
             if version_id is None:
-                version_id = new_id
-                row = {"id": new_id, "dataset_id": dataset_id, "fingerprint": fingerprint, "summary": dict(summary)}
+                version_id = new_id()
+                row = {"id": version_id, "dataset_id": dataset_id, "fingerprint": fingerprint, "summary": dict(summary)}
                 tx.connection.execute(insert(DatasetVersion).values(**row, created_at=tx.now))
             tx.connection.execute(update(Run).where(Run.id == run_id).values(dataset_version_id=version_id))
 

@@ -18,7 +18,7 @@ from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.settings import Settings
 from utp.store.database import Transaction
-from utp.store.errors import IllegalMove, KeyReused
+from utp.store.errors import IllegalMove, KeyReused, RunNotFound
 from utp.store.ids import new_id
 from utp.store.policy import START_LEASE_S
 from utp.store.recorder.writer import Writer, append_event, find_run, move
@@ -163,7 +163,10 @@ class QueueWriter(Writer):
             if found.state not in allowed:
                 raise IllegalMove(run_id, found.state, wanted, _way_out(found.state))
             cleared = {"wish": Wish.NONE, "wished_by": "", "retries": 0, "not_before": None, "ended_at": None}
-            move(tx, run_id, found.state, RunState.QUEUED, attempt=found.attempt, reason=wanted, changes=cleared)
+            if not move(
+                tx, run_id, found.state, RunState.QUEUED, attempt=found.attempt, reason=wanted, changes=cleared
+            ):
+                raise RunNotFound(run_id)  # it is being deleted
             return RunState.QUEUED
 
         return self._database.write(work)

@@ -88,7 +88,7 @@ def move(
         changes: further columns of the run.
     """
     assert may_move(old, new), f"{old} -> {new} is not in the table"
-    condition = (Run.id == run_id, Run.state == old, Run.attempt == attempt)
+    condition = (Run.id == run_id, Run.state == old, Run.attempt == attempt, Run.deleted_at.is_(None))
     changed = tx.connection.execute(update(Run).where(*condition).values(state=new, **(changes or {}))).rowcount
     if changed:
         new_attempt = (changes or {}).get("attempt", attempt)

@@ -82,7 +82,9 @@ class QueueRepository:
             columns = (Run.name, Run.owner, Run.project_id, Run.priority, Run.queued_seq, Run.queued_at, Run.request)
             left = func.coalesce(Run.not_before - now, 0.0).label("not_before_s")
             query = select(Run.id.label("run_id"), *columns, left, Run.wait_reason, Run.attempt)
-            query = query.where(Run.state == RunState.QUEUED).order_by(Run.priority.desc(), Run.queued_seq)
+            query = query.where(Run.state == RunState.QUEUED, Run.deleted_at.is_(None)).order_by(
+                Run.priority.desc(), Run.queued_seq
+            )
             return [QueuedRow(**row) for row in connection.execute(query.limit(limit)).mappings()]
 
     def active(self) -> list[ActiveRow]:

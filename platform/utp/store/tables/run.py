@@ -75,3 +75,5 @@ class Run(Base):
     started_at: Mapped[Time | None]
     ended_at: Mapped[Time | None]
     archived_at: Mapped[Time | None]
+    deleted_at: Mapped[Time | None]
+    """Its files are being removed; it can't be started any more."""

@@ -1,0 +1,217 @@
+"""Lists of runs, and everything about one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from utp.errors import FailureKind
+from utp.store.database import Database
+from utp.store.errors import RunNotFound
+from utp.store.states import Health, Outcome, RunState, Wish
+from utp.store.tables.checkpoint import Checkpoint
+from utp.store.tables.config import Config
+from utp.store.tables.experiment_group import ExperimentGroup
+from utp.store.tables.figure import Figure
+from utp.store.tables.job import Job
+from utp.store.tables.project import Project
+from utp.store.tables.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """One run, as a list shows it; times are seconds since 1970, UTC."""
+
+    id: str
+    name: str
+    project: str
+    group: str | None
+    owner: str
+    tags: Sequence[str]
+    state: RunState
+    attempt: int
+    wish: Wish
+    health: Health
+    failure_kind: FailureKind | None
+    priority: int
+    wait_reason: str
+    step: int
+    total_steps: int | None
+    epoch: int
+    epochs: int | None
+    best_metric: str | None
+    best_value: float | None
+    best_epoch: int | None
+    run_time_s: float
+    """Of the ended attempts."""
+    created_at: float
+    queued_at: float | None
+    started_at: float | None
+    ended_at: float | None
+    archived_at: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRow:
+    """One attempt."""
+
+    attempt: int
+    submission_id: str
+    placement: Mapping[str, Any] | None
+    host: str | None
+    pid: int | None
+    step: int
+    epoch: int
+    phase: str
+    start_step: int | None
+    created_at: float
+    submitted_at: float | None
+    started_at: float | None
+    ended_at: float | None
+    outcome: Outcome | None
+    failure_kind: FailureKind | None
+    message: str | None
+    rank: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointRow:
+    """One committed checkpoint."""
+
+    name: str
+    attempt: int
+    step: int
+    epoch: int
+    size_bytes: int
+    is_best: bool
+    metric: str | None
+    value: float | None
+    created_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureRow:
+    """One figure."""
+
+    name: str
+    attempt: int
+    path: str
+    """Relative to the run's directory."""
+    step: int
+    created_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDetail(RunRow):
+    """Everything about a run but its points and its events."""
+
+    run_dir: str
+    checkpoint_dir: str
+    config: Mapping[str, Any]
+    """`TrainConfig` as JSON."""
+    request: Mapping[str, Any]
+    """`RunRequest` as JSON."""
+    message: str | None
+    health_detail: str
+    wished_by: str
+    metrics: Mapping[str, Any] | None
+    """Final metrics."""
+    attempts: Sequence[AttemptRow]
+    checkpoints: Sequence[CheckpointRow]
+    figures: Sequence[FigureRow]
+
+
+class RunRepository:
+    """Queries over runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list_runs(
+        self,
+        *,
+        project: str | None = None,
+        group: str | None = None,
+        owner: str | None = None,
+        states: Sequence[RunState] | None = None,
+        with_archived: bool = False,
+        before_id: str | None = None,
+        limit: int = 50,
+    ) -> list[RunRow]:
+        """Return runs, the newest first; `before_id` is the last one of the page before."""
+        query = _rows().where(Run.deleted_at.is_(None))
+        wanted = ((Project.name, project), (ExperimentGroup.name, group), (Run.owner, owner))
+        query = query.where(*(column == value for column, value in wanted if value is not None))
+        if states is not None:
+            query = query.where(Run.state.in_(states))
+        if not with_archived:
+            query = query.where(Run.archived_at.is_(None))
+        if before_id is not None:
+            query = query.where(Run.id < before_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(Run.id.desc()).limit(limit))
+            return [RunRow(**row._mapping) for row in rows]
+
+    def find(self, text: str) -> str:
+        """Return the id of the run that an id, its beginning, a name or a directory means; the newest of several.
+
+        Raises:
+            RunNotFound: none is meant.
+        """
+        exact = select(Run.id).where((Run.id == text) | (Run.run_dir == text.rstrip("/")))
+        named = select(Run.id).where(Run.name == text).order_by(Run.id.desc()).limit(1)
+        begins = select(Run.id).where(Run.id.startswith(text, autoescape=True)).order_by(Run.id.desc()).limit(1)
+        with self._database.read() as connection:
+            for query in (exact, named, begins) if len(text) >= 4 else (exact, named):
+                if (found := connection.scalar(query)) is not None:
+                    return found
+        raise RunNotFound(text)
+
+    def get(self, run_id: str) -> RunDetail:
+        """Return one run. Raises `RunNotFound`."""
+        more = (
+            Run.run_dir,
+            Run.checkpoint_dir,
+            Run.request,
+            Run.message,
+            Run.health_detail,
+            Run.wished_by,
+            Run.metrics,
+        )
+        query = _rows().add_columns(*more, Config.content).join(Config, Config.id == Run.config_id)
+        with self._database.read() as connection:
+            row = connection.execute(query.where(Run.id == run_id)).first()
+            if row is None:
+                raise RunNotFound(run_id)
+            values = dict(row._mapping)
+            config = json.loads(values.pop("content"))
+            attempts = connection.execute(_of(Job, AttemptRow, run_id).order_by(Job.attempt))
+            checkpoints = connection.execute(_of(Checkpoint, CheckpointRow, run_id).order_by(Checkpoint.step))
+            figures = connection.execute(_of(Figure, FigureRow, run_id).order_by(Figure.name))
+            return RunDetail(
+                **values,
+                config=config,
+                attempts=[AttemptRow(**_values(one)) for one in attempts],
+                checkpoints=[CheckpointRow(**_values(one)) for one in checkpoints],
+                figures=[FigureRow(**_values(one)) for one in figures],
+            )
+
+
+def _rows() -> Select[*tuple[Any, ...]]:
+    """Query of the columns of `RunRow`."""
+    joined = {"project": Project.name.label("project"), "group": ExperimentGroup.name.label("group")}
+    columns = [joined[name] if name in joined else getattr(Run, name) for name in RunRow.__dataclass_fields__]
+    query = select(*columns).join(Project, Project.id == Run.project_id)
+    return query.outerjoin(ExperimentGroup, ExperimentGroup.id == Run.group_id)
+
+
+def _of(table: Any, row: Any, run_id: str) -> Select[*tuple[Any, ...]]:
+    return select(*(getattr(table, name) for name in row.__dataclass_fields__)).where(table.run_id == run_id)
+
+
+def _values(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    return dict(row._mapping)

@@ -17,7 +17,6 @@ from utp.core.checkpoint import MANIFEST, Checkpoint, CheckpointStore
 from utp.core.journal import read_json
 from utp.errors import FailureKind
 from utp.store.errors import AttemptNotStarted
-from utp.store.ids import new_id
 from utp.store.recorder import Recorder
 from utp.store.states import Outcome, RunState
 
@@ -137,7 +136,7 @@ class Ingest:
         fingerprint = data.get("data_fingerprint")
         if fingerprint and fingerprint != self._done[run_id, attempt].fingerprint:
             summary = {"classes": data.get("classes", [])}
-            self._recorder.record_dataset(run_id, fingerprint=fingerprint, summary=summary, new_id=new_id())
+            self._recorder.record_dataset(run_id, fingerprint=fingerprint, summary=summary)
             self._done[run_id, attempt].fingerprint = fingerprint
 
 

@@ -184,13 +184,13 @@ class QueueWriter(Writer):
 def _insert_run(tx: Transaction, new: _NewRun, **columns: Any) -> QueuedRun:
     if tx.connection.scalar(select(Run.id).where(Run.id == new.id)):
         return _read_queued(tx, new.id)  # the first try was committed, its answer was lost
-    project_id = _get_or_add(tx, Project, name=new.project)
+    project_id = get_or_add(tx, Project, name=new.project)
     paths = _reserve(tx, new)
     run = {
         "id": new.id,
         "project_id": project_id,
-        "group_id": _get_or_add(tx, ExperimentGroup, project_id=project_id, name=new.group) if new.group else None,
-        "config_id": _add_config(tx, new.config),
+        "group_id": get_or_add(tx, ExperimentGroup, project_id=project_id, name=new.group) if new.group else None,
+        "config_id": add_config(tx, new.config),
         "dataset_id": _add_dataset(tx, new),
         "owner": new.owner,
         "name": paths.name,
@@ -240,17 +240,18 @@ def _read_queued(tx: Transaction, run_id: str) -> QueuedRun:
     return QueuedRun(**tx.connection.execute(query).one()._asdict())
 
 
-def _add_config(tx: Transaction, config: TrainConfig) -> str:
+def add_config(tx: Transaction, config: TrainConfig) -> str:
+    """Return the id of the row of a config, added if it is new."""
     content = json.dumps(dump_config(config), allow_nan=False)
-    return _get_or_add(tx, Config, hash=config_hash(config), _content=content)
+    return get_or_add(tx, Config, hash=config_hash(config), _content=content)
 
 
 def _add_dataset(tx: Transaction, new: _NewRun) -> str:
     root = dataset_root(new.config.root, new.settings)
-    return _get_or_add(tx, Dataset, root=str(root), _name=dataset_name(root))
+    return get_or_add(tx, Dataset, root=str(root), _name=dataset_name(root))
 
 
-def _get_or_add(tx: Transaction, table: Any, **values: Any) -> str:
+def get_or_add(tx: Transaction, table: Any, **values: Any) -> str:
     """Return the id of the row with these values; those that begin with `_` are only for a new one."""
     known = [getattr(table, name) == value for name, value in values.items() if not name.startswith("_")]
     found: str | None = tx.connection.scalar(select(table.id).where(*known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from utp.store.recorder.adoption import AdoptionWriter
 from utp.store.recorder.attempts import AttemptWriter
 from utp.store.recorder.housekeeping import HousekeepingWriter
 from utp.store.recorder.inventory import InventoryWriter
@@ -10,5 +11,7 @@ from utp.store.recorder.queueing import QueueWriter
 from utp.store.recorder.wishes import WishWriter
 
 
-class Recorder(QueueWriter, AttemptWriter, WishWriter, ProgressWriter, InventoryWriter, HousekeepingWriter):
+class Recorder(
+    QueueWriter, AttemptWriter, WishWriter, ProgressWriter, InventoryWriter, HousekeepingWriter, AdoptionWriter
+):
     """All that may be written, by subject; see the base classes."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "listen_addresses": "''"}
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "listen_addresses": "''"}
 _NUMBERS = itertools.count(1)
 
 

@@ -125,7 +125,11 @@ class Database:
 def open_database(settings: Settings, clock: Callable[[], float] | None = None) -> Database:
     """Return the database that the settings name, its revision checked. Raises `WrongRevision` and as `write`."""
     database = Database(open_engine(database_url(settings)), clock)
-    database.check_revision()
+    try:
+        database.check_revision()
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

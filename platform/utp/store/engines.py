@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from utp.errors import ConfigError
 from utp.settings import Settings
-from utp.store.errors import StoreBusy, StoreError, StoreFull, StoreUnavailable
+from utp.store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from utp.store.safe_text import to_json
 
 BUSY_TIMEOUT_S = 5.0
@@ -29,7 +30,15 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",  # a commit that was answered survives a power cut
     "PRAGMA foreign_keys=ON",
 )
-_SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 5, 6, 10, 13, 14
+_SQLITE_ERRORS: Mapping[int, type[StoreError]] = {
+    5: StoreBusy,
+    6: StoreBusy,  # locked by another connection of this process
+    10: StoreUnavailable,  # input or output
+    11: StoreDamaged,
+    13: StoreFull,
+    14: StoreUnavailable,  # can't be opened
+    26: StoreDamaged,  # no database
+}
 _BUSY_STATES = frozenset({"55P03", "57014", "40001", "40P01"})  # lock and statement time-outs, conflicts
 _RETRY_STATES = frozenset({"40001", "40P01", "57P01"})  # serialisation, deadlock, the server goes down
 _FULL_STATES = frozenset({"53100"})
@@ -106,16 +115,7 @@ def translate(error: DBAPIError | PoolTimeout, engine: Engine) -> StoreError | N
 
 def _kind_of_sqlite(error: DBAPIError) -> type[StoreError] | None:
     code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is None:
-        return None
-    kinds: dict[int, type[StoreError]] = {
-        _SQLITE_BUSY: StoreBusy,
-        _SQLITE_LOCKED: StoreBusy,
-        _SQLITE_IOERR: StoreUnavailable,
-        _SQLITE_FULL: StoreFull,
-        _SQLITE_CANTOPEN: StoreUnavailable,
-    }
-    return kinds.get(code & 0xFF)  # the upper bits refine it
+    return None if code is None else _SQLITE_ERRORS.get(code & 0xFF)  # the upper bits refine it
 
 
 def _kind_of_postgres(error: DBAPIError) -> type[StoreError] | None:

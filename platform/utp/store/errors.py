@@ -39,6 +39,13 @@ class StoreFull(StoreError):
         return f"the disk of the database {self.database} is full: {self.reason}; free some space, nothing was lost"
 
 
+class StoreDamaged(StoreError):
+    """The database's file is not what it was; going on would make it worse."""
+
+    def __str__(self) -> str:
+        return f"the database {self.database} is damaged: {self.reason}; put a backup in its place"
+
+
 class WrongRevision(StoreError):
     """The tables are of another version than this program."""
 

@@ -14,6 +14,9 @@ from sqlalchemy import text
 from utp.store.database import REVISION, Database, read_revision
 from utp.store.errors import WrongRevision
 
+SCRIPTS = "utp.store:migrations"
+"""Package and folder of the migrations."""
+
 
 def upgrade(database: Database) -> None:
     """Run the migrations that are missing, all in one transaction; a kill half-way leaves the old tables.
@@ -35,7 +38,7 @@ def upgrade(database: Database) -> None:
         if not database.is_sqlite:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
         config = Config()
-        config.set_main_option("script_location", "utp.store:migrations")
+        config.set_main_option("script_location", SCRIPTS)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

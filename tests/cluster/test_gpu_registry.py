@@ -65,8 +65,9 @@ class Cluster:
     def write_nodes(self, nodes: Sequence[NodeState]) -> None:
         self.written = nodes
 
-    def quarantine(self, uuid: str, reason: str) -> None:
+    def quarantine(self, uuid: str, reason: str) -> bool:
         self.decisions = replace(self.decisions, quarantined={uuid: reason, **self.decisions.quarantined})
+        return True
 
 
 @pytest.fixture

@@ -130,7 +130,8 @@ def test_machines_come_and_go_with_their_gpus(recorder: Recorder, database: Data
         recorder.upsert_gpus(node, [gpu, GpuFacts(index=1, uuid="GPU-2", model="H100")])
     recorder.upsert_gpus("n1", [gpu])
     clock.now += 5
-    recorder.upsert_agent(AgentFacts(id="n1", hostname="n1", address="10.0.0.1", is_draining=True))
+    recorder.set_draining("n1", True)
+    recorder.upsert_agent(AgentFacts(id="n1", hostname="n1", address="10.0.0.1"))
     assert recorder.mark_agents_gone(["n1"]) == ["n2"]
     assert recorder.mark_agents_gone(["n1"]) == []
     [agent] = AgentRepository(database).list_agents()

@@ -58,8 +58,8 @@ class InventoryStore(Protocol):
         """Insert or update agents and their GPUs, decisions left alone; those that are not among them are gone."""
         ...
 
-    def quarantine(self, uuid: str, reason: str) -> None:
-        """Decide that a GPU is not to be used; the first reason stays."""
+    def quarantine(self, uuid: str, reason: str) -> bool:
+        """Decide that a GPU is not to be used; the first reason stays. False if it is not known yet."""
         ...
 
 
@@ -95,9 +95,9 @@ class GpuRegistry:
         self._samples.setdefault(sample.node_id, deque(maxlen=HISTORY)).append(sample)
         self._seen[sample.node_id] = self._clock()
         for uuid, reason in set(sample.faults.items()) - self._faults:
-            self._store.quarantine(uuid, reason)
-            self._faults.add((uuid, reason))
-            self._decisions = self._store.read_decisions()
+            if self._store.quarantine(uuid, reason):  # else with the next sample, when its node is written
+                self._faults.add((uuid, reason))
+                self._decisions = self._store.read_decisions()
 
     def step(self) -> None:
         """Ask Ray who is there, write agents and GPUs, forget the nodes that left. Call every few seconds."""

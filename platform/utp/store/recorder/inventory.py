@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from utp.store.database import Transaction
 from utp.store.recorder.writer import Writer
@@ -50,21 +50,27 @@ class InventoryWriter(Writer):
     """Keeps the rows of agents and GPUs."""
 
     def upsert_agent(self, agent: AgentFacts) -> None:
-        """Add a machine, or bring its row up to date."""
+        """Add a machine, or bring its row up to date; whether a known one drains stays as it was decided."""
 
         def work(tx: Transaction) -> None:
             row = {**asdict(agent), "seen_at": tx.now, "left_at": None if agent.is_alive else tx.now}
+            draining = row.pop("is_draining")
             if not tx.connection.execute(update(Agent).where(Agent.id == agent.id).values(row)).rowcount:
-                tx.connection.execute(insert(Agent).values(**row, joined_at=tx.now))
+                tx.connection.execute(insert(Agent).values(**row, is_draining=draining, joined_at=tx.now))
 
         self._database.write(work)
 
     def upsert_gpus(self, agent_id: str, gpus: Sequence[GpuFacts]) -> None:
-        """Put these in place of all GPUs of a machine, which has to be there."""
+        """Put these in place of all GPUs of a machine, which has to be there; known quarantine stays, by UUID."""
 
         def work(tx: Transaction) -> None:
+            reasons = select(Gpu.uuid, Gpu.quarantine_reason).where(Gpu.is_quarantined.is_(True))
+            quarantined = {row.uuid: row.quarantine_reason for row in tx.connection.execute(reasons)}
             tx.connection.execute(delete(Gpu).where(Gpu.agent_id == agent_id))
             rows = [{**asdict(gpu), "processes": list(gpu.processes)} for gpu in gpus]
+            for row in rows:
+                if row["uuid"] in quarantined:
+                    row.update(is_quarantined=True, quarantine_reason=quarantined[row["uuid"]])
             if rows:
                 tx.connection.execute(insert(Gpu), [{**row, "agent_id": agent_id, "seen_at": tx.now} for row in rows])
 
@@ -79,3 +85,24 @@ class InventoryWriter(Writer):
             return sorted(tx.connection.scalars(left))
 
         return self._database.write(work)
+
+    def quarantine_gpu(self, uuid: str, reason: str) -> bool:
+        """Offer a GPU to no new run; the first reason stays. False if no GPU with this UUID is known."""
+
+        def work(tx: Transaction) -> bool:
+            of_gpu = update(Gpu).where(Gpu.uuid == uuid)
+            news = {"is_quarantined": True, "quarantine_reason": reason}
+            tx.connection.execute(of_gpu.where(Gpu.is_quarantined.is_(False)).values(news))
+            return tx.connection.scalar(select(Gpu.uuid).where(Gpu.uuid == uuid).limit(1)) is not None
+
+        return self._database.write(work)
+
+    def release_gpu(self, uuid: str) -> bool:
+        """Offer a GPU again. False if no GPU with this UUID is known."""
+        change = update(Gpu).where(Gpu.uuid == uuid).values(is_quarantined=False, quarantine_reason="")
+        return self._database.write(lambda tx: bool(tx.connection.execute(change).rowcount))
+
+    def set_draining(self, agent_id: str, is_draining: bool) -> bool:
+        """Start nothing new on a machine, or let it take part again. False if it is not known."""
+        change = update(Agent).where(Agent.id == agent_id).values(is_draining=is_draining)
+        return self._database.write(lambda tx: bool(tx.connection.execute(change).rowcount))

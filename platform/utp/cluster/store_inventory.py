@@ -1,0 +1,67 @@
+"""`StoreInventory`: the registry's side of the store, agents and GPUs as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from utp.cluster.gpu_registry import Decisions
+from utp.cluster.inventory import GpuState, NodeState
+from utp.store.database import Database
+from utp.store.recorder import Recorder
+from utp.store.recorder.inventory import AgentFacts, GpuFacts
+from utp.store.repositories.agents import AgentRepository
+
+_FACTS = (
+    "is_head",
+    "cpus_total",
+    "cpus_free",
+    "num_gpus_free",
+    "memory_total_bytes",
+    "memory_free_bytes",
+    "disk_total_bytes",
+    "disk_free_bytes",
+    "shm_total_bytes",
+    "shm_free_bytes",
+)
+
+
+class StoreInventory:
+    """Fills `gpu_registry.InventoryStore`.
+
+    Args:
+        database: the store.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._recorder = Recorder(database)
+        self._agents = AgentRepository(database)
+
+    def read_decisions(self) -> Decisions:
+        """Return what is decided now, of machines that are away too."""
+        agents = self._agents.list_agents(with_gone=True)
+        gpus = [gpu for agent in agents for gpu in agent.gpus if gpu.is_quarantined]
+        return Decisions(
+            quarantined={gpu.uuid: gpu.quarantine_reason for gpu in gpus},
+            draining={agent.id: "" for agent in agents if agent.is_draining},
+        )
+
+    def write_nodes(self, nodes: Sequence[NodeState]) -> None:
+        """Insert or update agents and their GPUs, decisions left alone; those that are not among them are gone."""
+        for node in nodes:
+            facts = {name: getattr(node, name) for name in _FACTS}
+            agent = AgentFacts(
+                id=node.node_id, hostname=node.hostname, address=node.address, is_alive=node.is_alive, facts=facts
+            )
+            self._recorder.upsert_agent(agent)
+            if node.gpus or node.is_alive:  # of one that has not reported yet, what is known of it stays
+                self._recorder.upsert_gpus(node.node_id, [_facts_of(gpu) for gpu in node.gpus])
+        self._recorder.mark_agents_gone([node.node_id for node in nodes])
+
+    def quarantine(self, uuid: str, reason: str) -> bool:
+        """Decide that a GPU is not to be used; the first reason stays. False if it is not known yet."""
+        return self._recorder.quarantine_gpu(uuid, reason)
+
+
+def _facts_of(gpu: GpuState) -> GpuFacts:
+    return GpuFacts(**asdict(gpu))

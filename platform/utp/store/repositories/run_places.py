@@ -1,0 +1,44 @@
+"""Where a run's files lie, and which of its attempts is the newest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from utp.store.database import Database
+from utp.store.states import RunState
+from utp.store.tables.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlace:
+    """Where a run lies and stands."""
+
+    run_id: str
+    attempt: int
+    """The newest; 0 before the first."""
+    state: RunState
+    run_dir: str
+    checkpoint_dir: str
+
+
+class RunPlaces:
+    """Finds runs by their id or directory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, run_id: str) -> RunPlace | None:
+        """Return where a run is; None for an unknown one."""
+        return self._first(Run.id == run_id)
+
+    def find_directory(self, run_dir: str) -> RunPlace | None:
+        """Return the run that owns a directory; None if there is none."""
+        return self._first(Run.run_dir == run_dir)
+
+    def _first(self, condition: object) -> RunPlace | None:
+        query = select(Run.id.label("run_id"), Run.attempt, Run.state, Run.run_dir, Run.checkpoint_dir)
+        with self._database.read() as connection:
+            row = connection.execute(query.where(condition)).mappings().first()  # type: ignore[arg-type]
+            return RunPlace(**row) if row else None

@@ -30,12 +30,17 @@ LOCK = "alive.lock"
 class AttemptJournal:
     """One attempt's own directory. Opening it makes the next attempt number this process's.
 
+    Args:
+        paths: of the run.
+        config_changes: what this attempt's config changes in the run's: field to `{"was": ..., "is": ...}`.
+
     Raises:
         ResumeRefused: an attempt of this run is alive on this machine.
     """
 
-    def __init__(self, paths: RunPaths) -> None:
+    def __init__(self, paths: RunPaths, config_changes: Mapping[str, Any] | None = None) -> None:
         self.paths = paths
+        self._config_changes = dict(config_changes or {})
         _refuse_live_attempt(paths)
         self.number = _claim_next_attempt(paths)
         self.directory = paths.attempt(self.number).directory
@@ -56,7 +61,7 @@ class AttemptJournal:
             file.close()
 
     def write_start(self, resumed_step: int) -> None:
-        """Record when, where and from which step this attempt starts; rows of earlier attempts beyond it are void."""
+        """Record when, where, with what changes and from which step it starts; later rows of earlier ones are void."""
         start = {
             "schema_version": 1,
             "attempt": self.number,
@@ -64,6 +69,7 @@ class AttemptJournal:
             "host": os.uname().nodename,
             "pid": os.getpid(),
             "resumed_step": resumed_step,
+            "config_changes": self._config_changes,
         }
         write_json_durably(self.directory / START, start)
 

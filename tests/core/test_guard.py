@@ -35,6 +35,7 @@ def test_first_bad_step_and_last_finite_loss_are_told_later(bad: float) -> None:
     assert (caught.value.step, caught.value.epoch, caught.value.last_finite_loss) == (3, 2, 0.5)
 
 
+@pytest.mark.fault  # row 44
 def test_bad_gradient_counts_though_the_loss_is_finite() -> None:
     guard = FiniteGuard(torch.device("cpu"))
     observe(guard, [1.0, 0.5], [1.0, math.inf])

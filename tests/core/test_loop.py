@@ -183,6 +183,7 @@ def test_every_optimizer_resumes_bit_exactly(tmp_path: Path, optimizer: str) -> 
     assert_same_weights(weights, others)
 
 
+@pytest.mark.fault  # row 44
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.names())
 def test_loss_that_is_not_finite_stops_the_run_at_its_step_and_keeps_the_weights(
     tmp_path: Path, optimizer: str
@@ -249,6 +250,7 @@ def test_run_with_skipped_steps_resumes_exactly(tmp_path: Path) -> None:
     assert before.notes + after.notes == all_rows.notes
 
 
+@pytest.mark.fault  # row 44
 def test_too_many_skipped_steps_in_a_row_end_the_run_also_across_a_resume(tmp_path: Path) -> None:
     config = replace(CONFIG, nan_policy="skip", max_skipped_steps=2)
     task = PixelTask(poison=poison_at((0, 1), (0, 2), (0, 3)))
@@ -258,6 +260,7 @@ def test_too_many_skipped_steps_in_a_row_end_the_run_also_across_a_resume(tmp_pa
     assert caught.value.step == 4
 
 
+@pytest.mark.fault  # row 44
 def test_weights_that_explode_are_reported_with_the_way_out(tmp_path: Path) -> None:
     config = replace(CONFIG, lr=1e30, optimizer="sgd", max_grad_norm=None)
     with pytest.raises(LossNotFinite, match=r"step \d+ .*Lower lr"):

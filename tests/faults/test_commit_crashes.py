@@ -17,26 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from tests.support.pixel_task import PixelTask
-from tests.support.recording_reporter import RecordingReporter
-
-from utp.config.paths import RunPaths
-from utp.config.train import TrainConfig
-from utp.core.checkpoint import Checkpoint, CheckpointStore
-from utp.core.checkpointer import Checkpointer
-from utp.core.ema import Ema
-from utp.core.loop import fit
-from utp.core.optimizers.build import build_optimizer
-from utp.core.state import Meters, TrainState
+from tests.support.small_save import NEW, OLD, assert_whole, resume, train_to
 
 pytestmark = pytest.mark.fault
-
-OLD, NEW = "epoch_001-step_000007", "epoch_002-step_000014"
-CONFIG = TrainConfig(
-    root="unused", model_flavour="unused", epochs=1, lr=0.01, autocast_dtype="float32", num_threads=1, ema_decay=0.9
-)
 
 
 class Call(NamedTuple):
@@ -119,59 +102,17 @@ class Recorded:
     calls: list[Call]
 
 
-def paths_of(checkpoint_dir: Path) -> RunPaths:
-    return RunPaths(checkpoint_dir.parent / "runs", checkpoint_dir)
-
-
-def checkpointer(checkpoint_dir: Path, epochs: int = 1) -> Checkpointer:
-    config = TrainConfig(**{**vars(CONFIG), "epochs": epochs})
-    store = CheckpointStore(checkpoint_dir, attempt=1)
-    return Checkpointer(config, PixelTask().identity, paths_of(checkpoint_dir), store, lambda sentence: None)
-
-
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     folder = tmp_path_factory.mktemp("crashes")
     final, base = folder / "checkpoints", folder / "base"
     final.mkdir()
-    fit(CONFIG, PixelTask(), RecordingReporter(), checkpointer(final))
+    train_to(final, epochs=1)
     shutil.copytree(final, base)
     recorder = Recorder(final)
     with pytest.MonkeyPatch.context() as patch, recorder.recording(patch):
-        config = TrainConfig(**{**vars(CONFIG), "epochs": 2})
-        fit(config, PixelTask(), RecordingReporter(), checkpointer(final, epochs=2))
+        train_to(final, epochs=2)
     return Recorded(base, final, recorder.calls)
-
-
-def resume(checkpoint_dir: Path) -> tuple[Checkpoint, TrainState]:
-    model = PixelTask().build_model()
-    state = TrainState(
-        model,
-        build_optimizer(CONFIG, model),
-        Meters(PixelTask.sum_names, torch.device("cpu")),
-        ema=Ema(model, 0.9),
-    )
-    saves = checkpointer(checkpoint_dir)
-    found = saves.newest()
-    assert found is not None, "neither the old nor the new checkpoint is there"
-    saves.restore(state, found)
-    return found, state
-
-
-def assert_whole(found: Checkpoint, state: TrainState, final: Path) -> None:
-    """What was resumed is one save and no mix of two, and what derives from it has been mended."""
-    assert found.name in (OLD, NEW)
-    for file, tensors in state.tensors().items():
-        expected = load_file(final / found.name / file)
-        assert all(torch.equal(tensors[name], expected[name]) for name in expected)
-    best = state.progress.best
-    assert best is not None
-    assert best.checkpoint == found.name, "the second epoch is better than the first"
-    weights = torch.load(found.directory.parent / "best.pt", weights_only=True)
-    average = load_file(found.directory / "ema.safetensors")
-    assert weights["checkpoint"] == found.name
-    assert all(torch.equal(weights["model"][name], average[name]) for name in average)
-    assert [path.name for path in found.directory.parent.glob(".*")] == []
 
 
 def test_replaying_all_calls_gives_the_real_directory(recorded: Recorded, tmp_path: Path) -> None:

@@ -33,14 +33,18 @@ class AttemptJournal:
     Args:
         paths: of the run.
         number: of the attempt, where the platform hands it out; none takes the next one.
+        config_changes: what this attempt's config changes in the run's: field to `{"was": ..., "is": ...}`.
 
     Raises:
         ResumeRefused: an attempt of this run is alive on this machine, or the one of this number was started already.
         AttemptSuperseded: an attempt of a higher number has started.
     """
 
-    def __init__(self, paths: RunPaths, number: int | None = None) -> None:
+    def __init__(
+        self, paths: RunPaths, number: int | None = None, config_changes: Mapping[str, Any] | None = None
+    ) -> None:
         self.paths = paths
+        self._config_changes = dict(config_changes or {})
         if number is None:
             _refuse_live_attempt(paths)
             self.number = _claim_next_attempt(paths)
@@ -64,7 +68,7 @@ class AttemptJournal:
             file.close()
 
     def write_start(self, resumed_step: int) -> None:
-        """Record when, where and from which step this attempt starts; rows of earlier attempts beyond it are void."""
+        """Record when, where, with what changes and from which step it starts; later rows of earlier ones are void."""
         start = {
             "schema_version": 1,
             "attempt": self.number,
@@ -72,6 +76,7 @@ class AttemptJournal:
             "host": os.uname().nodename,
             "pid": os.getpid(),
             "resumed_step": resumed_step,
+            "config_changes": self._config_changes,
         }
         write_json_durably(self.directory / START, start)
 

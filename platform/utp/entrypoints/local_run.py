@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from utp.config.loading import compare_configs, dump_config, read_config
 from utp.config.naming import reserve_run
 from utp.config.paths import RunPaths
+from utp.config.resume import ConfigChange
 from utp.config.train import TrainConfig
 from utp.core.attempt import EarlyNotes, build_task, train_attempt
 from utp.core.durable import write_json_durably
@@ -93,15 +94,26 @@ def resume_run(
         for sentence in changes.describe_safe():
             notes.add(sentence)
         write_json_durably(paths.config, dump_config(config))
-        return _run_attempt(config, task, paths, display, notes)
+        return _run_attempt(config, task, paths, display, notes, config_changes=_describe_changes(changes))
     finally:
         task.close()
 
 
+def _describe_changes(changes: ConfigChange) -> dict[str, Any]:
+    was, now = dump_config(changes.saved), dump_config(changes.new)
+    return {name: {"was": was[name], "is": now[name]} for name in changes.safe}
+
+
 def _run_attempt(
-    config: TrainConfig, task: Task, paths: RunPaths, display: RunDisplay, notes: EarlyNotes
+    config: TrainConfig,
+    task: Task,
+    paths: RunPaths,
+    display: RunDisplay,
+    notes: EarlyNotes,
+    *,
+    config_changes: Mapping[str, Any] | None = None,
 ) -> RunOutcome:
-    with AttemptJournal(paths) as journal, StopSignal(display.show_stopping) as stop:
+    with AttemptJournal(paths, config_changes=config_changes) as journal, StopSignal(display.show_stopping) as stop:
         display.show_run(paths, journal.number)
         for sentence in notes.sentences:
             journal.append_log(sentence)

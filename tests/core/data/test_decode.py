@@ -171,6 +171,7 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+@pytest.mark.fault  # row 43
 def test_header_that_promises_too_much_is_refused_before_decoding(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png_header(30_000, 30_000))
     assert reason(tmp_path / "a.png") == f"its header promises 30000 x 30000 pixels, more than {MAX_PIXELS}"

@@ -47,6 +47,7 @@ def test_classes_are_the_sorted_folders_of_train(root: Path) -> None:
     assert manifest.warnings == ()
 
 
+@pytest.mark.fault  # row 42
 def test_class_missing_in_val_does_not_shift_the_others(root: Path) -> None:
     shutil.rmtree(root / "val" / "cat")
     manifest = scan_dataset(root)
@@ -105,17 +106,20 @@ def test_empty_train_is_refused(root: Path) -> None:
     assert "train has no class folders, it is empty" in refusal(root)
 
 
+@pytest.mark.fault  # row 42
 def test_empty_class_in_train_is_refused_by_name(root: Path) -> None:
     (root / "train" / "newt").mkdir()
     (root / "train" / "newt" / "notes.txt").write_text("soon")
     assert refusal(root).startswith("class 'newt' in train holds no images")
 
 
+@pytest.mark.fault  # row 42
 def test_one_class_is_refused(root: Path) -> None:
     shutil.rmtree(root / "train" / "dog")
     assert "only one class, 'cat'" in refusal(root)
 
 
+@pytest.mark.fault  # row 42
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_class_only_in_val_or_test_is_refused_by_name(root: Path, split: str) -> None:
     add_image(root / split / "Dog " / "1.png")

@@ -90,7 +90,7 @@ class QueueRepository:
                 Run.priority.desc(), Run.queued_seq
             )
             rows: list[Any] = list(connection.execute(query.limit(limit)))
-            return [QueuedRow(*rest, request=_parse(text)) for *rest, text in rows]
+            return [QueuedRow(*[*rest, _parse(text)]) for *rest, text in rows]
 
     def active(self) -> list[ActiveRow]:
         """Return the runs with an attempt under way, the oldest first."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, tuple_, update
@@ -29,6 +28,7 @@ class _Series:
     num_hot: int = 0
     num_folded: int = 0
     open_step: int = -1
+    open_size: int = 0
     last_step: int = -1
     last_value: float | None = None
     new: dict[int, float] = field(default_factory=dict)
@@ -40,6 +40,12 @@ class _Series:
     def first_change(self) -> int:
         """Smallest step that is touched."""
         return min(self.new) if self.cut_step is None else self.cut_step
+
+    @property
+    def needs_open_block(self) -> bool:
+        """It has room, or the change lies in it."""
+        has_room = self.open_size < BLOCK_SIZE or self.first_change <= self.last_step
+        return has_room and self.first_change >= self.open_step >= 0
 
     @property
     def is_plain_append(self) -> bool:
@@ -79,7 +85,7 @@ def cut_beyond(tx: Transaction, run_id: str, step: int) -> None:
 
 
 def _read_series(tx: Transaction, run_id: str) -> dict[SeriesKey, _Series]:
-    counts = (MetricSeries.num_hot, MetricSeries.num_folded, MetricSeries.open_step)
+    counts = (MetricSeries.num_hot, MetricSeries.num_folded, MetricSeries.open_step, MetricSeries.open_size)
     last = (MetricSeries.last_step, MetricSeries.last_value)
     query = select(MetricSeries.kind, MetricSeries.name, MetricSeries.id, *counts, *last)
     rows = tx.connection.execute(query.where(MetricSeries.run_id == run_id))
@@ -87,7 +93,7 @@ def _read_series(tx: Transaction, run_id: str) -> dict[SeriesKey, _Series]:
 
 
 def _save_series(tx: Transaction, series: Iterable[_Series]) -> None:
-    names = ("num_hot", "num_folded", "open_step", "last_step", "last_value")
+    names = ("num_hot", "num_folded", "open_step", "open_size", "last_step", "last_value")
     rows = [{"key": one.id, **{f"new_{name}": getattr(one, name) for name in names}} for one in series]
     change = update(MetricSeries).where(MetricSeries.id == bindparam("key"))
     if rows:
@@ -108,28 +114,26 @@ def _fold(tx: Transaction, series: list[_Series]) -> None:
             points.update(zip(map(int, old.steps), old.values, strict=True))
         one.num_folded -= len(points)
         points |= rows[one.id]
-        merged = one.new | points
-        ordered = sorted(merged.items())
-        if one.cut_step is not None:
-            ordered = [point for point in ordered if point[0] <= one.cut_step]
-        _lay_out(one, ordered, new_blocks)
+        _lay_out(one, one.new | points, new_blocks)
     if new_blocks:
         tx.connection.execute(insert(MetricBlock), new_blocks)
     _mend_ends(tx, [one for one in series if one.open_step < 0 and one.num_folded > 0])
 
 
-def _lay_out(one: _Series, ordered: list[tuple[int, float]], blocks: list[dict[str, Any]]) -> None:
-    """Cut a series' ordered points into blocks."""
-    one.num_hot, one.open_step = 0, -1
-    one.num_folded += len(ordered)
-    one.last_step, one.last_value = ordered[-1] if ordered else (-1, None)
-    pending = iter(ordered)
-    while chunk := list(islice(pending, BLOCK_SIZE)):
-        points = make_points(*zip(*chunk, strict=True))
+def _lay_out(one: _Series, merged: Mapping[int, float], blocks: list[dict[str, Any]]) -> None:
+    """Cut a series' points into blocks."""
+    steps = sorted(merged if one.cut_step is None else [step for step in merged if step <= one.cut_step])
+    values = [merged[step] for step in steps]
+    one.num_hot, one.open_step, one.open_size = 0, -1, 0
+    one.num_folded += len(steps)
+    one.last_step, one.last_value = (steps[-1], values[-1]) if steps else (-1, None)
+    for first in range(0, len(steps), BLOCK_SIZE):
+        points = make_points(steps[first : first + BLOCK_SIZE], values[first : first + BLOCK_SIZE])
         by_10, by_100, by_1000 = (copy.pack() for copy in coarser_copies(points))
-        one.open_step = chunk[0][0]
-        place = {"series_id": one.id, "first_step": one.open_step, "last_step": chunk[-1][0], "num_points": len(chunk)}
-        blocks.append({**place, "points": points.pack(), "by_10": by_10, "by_100": by_100, "by_1000": by_1000})
+        one.open_step, one.open_size = steps[first], len(points)
+        place = {"series_id": one.id, "first_step": one.open_step, "last_step": int(points.steps[-1])}
+        packed = {"points": points.pack(), "by_10": by_10, "by_100": by_100, "by_1000": by_1000}
+        blocks.append({**place, "num_points": len(points), **packed})
 
 
 def _mend_ends(tx: Transaction, series: list[_Series]) -> None:
@@ -138,7 +142,8 @@ def _mend_ends(tx: Transaction, series: list[_Series]) -> None:
         of_series = select(MetricBlock.first_step, MetricBlock.points).where(MetricBlock.series_id == one.id)
         row = tx.connection.execute(of_series.order_by(MetricBlock.first_step.desc()).limit(1)).one()
         points = unpack(row.points)
-        one.open_step, one.last_step, one.last_value = row.first_step, int(points.steps[-1]), points.values[-1]
+        one.open_step, one.open_size = row.first_step, len(points)
+        one.last_step, one.last_value = int(points.steps[-1]), points.values[-1]
 
 
 def _take_blocks(tx: Transaction, series: list[_Series]) -> dict[int, list[bytes]]:
@@ -146,7 +151,7 @@ def _take_blocks(tx: Transaction, series: list[_Series]) -> dict[int, list[bytes
     query = select(MetricBlock.series_id, MetricBlock.first_step, MetricBlock.points)
     rows: list[Row[int, int, bytes]] = []
     place = tuple_(MetricBlock.series_id, MetricBlock.first_step)
-    if tails := [(one.id, one.open_step) for one in series if one.first_change >= one.open_step >= 0]:
+    if tails := [(one.id, one.open_step) for one in series if one.needs_open_block]:
         rows += tx.connection.execute(query.where(place.in_(tails)))
     for one in series:
         if one.first_change < one.open_step:  # rare: a late row, or a resume far back

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Text, case, cast, func, select
 
 from utp.store.database import Database
 from utp.store.states import LIVE, Health, RunState, Wish
@@ -15,7 +18,7 @@ from utp.store.tables.job import Job
 from utp.store.tables.run import Run
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)  # filled by position: there may be 10,000 at every step
 class QueuedRow:
     """A run that waits."""
 
@@ -28,13 +31,13 @@ class QueuedRow:
     """Age: smaller is older."""
     queued_at: float
     """Seconds since 1970, UTC."""
-    request: Mapping[str, Any]
-    """`RunRequest` as JSON."""
     not_before_s: float
     """Seconds of back-off that are left; 0 or less: it may start."""
     wait_reason: str
     attempt: int
     """Attempts so far."""
+    request: Mapping[str, Any]
+    """`RunRequest` as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +82,15 @@ class QueueRepository:
         """Return the runs that wait, highest priority first, then the oldest."""
         with self._database.read() as connection:
             now = self._database.now(connection)
-            columns = (Run.name, Run.owner, Run.project_id, Run.priority, Run.queued_seq, Run.queued_at, Run.request)
+            columns = (Run.name, Run.owner, Run.project_id, Run.priority, Run.queued_seq, Run.queued_at)
+            request = cast(Run.request, Text)
             left = func.coalesce(Run.not_before - now, 0.0).label("not_before_s")
-            query = select(Run.id.label("run_id"), *columns, left, Run.wait_reason, Run.attempt)
+            query = select(Run.id, *columns, left, Run.wait_reason, Run.attempt, request)
             query = query.where(Run.state == RunState.QUEUED, Run.deleted_at.is_(None)).order_by(
                 Run.priority.desc(), Run.queued_seq
             )
-            return [QueuedRow(**row) for row in connection.execute(query.limit(limit)).mappings()]
+            rows: list[Any] = list(connection.execute(query.limit(limit)))
+            return [QueuedRow(*rest, request=_parse(text)) for *rest, text in rows]
 
     def active(self) -> list[ActiveRow]:
         """Return the runs with an attempt under way, the oldest first."""
@@ -111,3 +116,9 @@ class QueueRepository:
         with self._database.read() as connection:
             query = select(Config.content).join(Run, Run.config_id == Config.id).where(Run.id == run_id)
             return connection.execute(query).scalar_one()
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> Mapping[str, Any]:
+    """Parse a request; most of a long queue ask for the same."""
+    return MappingProxyType(json.loads(text))

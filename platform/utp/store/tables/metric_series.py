@@ -25,5 +25,7 @@ class MetricSeries(Base):
     num_folded: Mapped[Size] = mapped_column(default=0)
     open_step: Mapped[int] = mapped_column(default=-1)
     """First step of the newest block, which grows until it is full; -1 without one."""
+    open_size: Mapped[int] = mapped_column(default=0)
+    """Points in it."""
     last_step: Mapped[int] = mapped_column(default=-1)
     last_value: Mapped[float | None]

@@ -241,6 +241,7 @@ def upgrade() -> None:
         sa.Column("num_hot", sa.Integer(), nullable=False),
         sa.Column("num_folded", _SIZE, nullable=False),
         sa.Column("open_step", sa.Integer(), nullable=False),
+        sa.Column("open_size", sa.Integer(), nullable=False),
         sa.Column("last_step", sa.Integer(), nullable=False),
         sa.Column("last_value", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_metric_series_run_id"), ondelete="CASCADE"),

@@ -14,7 +14,7 @@ import pynvml
 import pytest
 
 from utp.cluster.node_probe import LogicalGpus, NodeProbe
-from utp.cluster.nvidia_gpus import NvidiaGpus, started_by_ray
+from utp.cluster.nvidia_gpus import NvidiaGpus, find_gpus, started_by_ray
 
 
 class FakeDriver:
@@ -103,6 +103,11 @@ def test_logical_gpus_are_shown_as_such(tmp_path: Path) -> None:
         (0, "logical-one-0", "logical", True),
         (1, "logical-one-1", "logical", True),
     ]
+
+
+@pytest.mark.skipif(NvidiaGpus.open() is not None, reason="this machine has GPUs")
+def test_machine_without_gpus_has_the_logical_ones_that_ray_was_told_of() -> None:
+    assert [gpu.is_logical for gpu in find_gpus("one", 2).sample()] == [True, True]
 
 
 def test_machine_without_shared_memory_has_none(tmp_path: Path) -> None:

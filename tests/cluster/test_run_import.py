@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from utp.cluster.run_archive import export_run
 from utp.cluster.run_import import NO_WORD, import_run
+from utp.cluster.run_unpacking import unpack_run
 from utp.config.loading import dump_config
 from utp.config.naming import reserve_run
 from utp.config.paths import RunPaths
@@ -20,6 +23,7 @@ from utp.errors import ConfigError
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.recorder import Recorder
+from utp.store.repositories.run_rows import read_rows
 from utp.store.states import RunState
 from utp.store.tables import Checkpoint, Job, MetricSeries, Run, RunEvent
 
@@ -119,3 +123,25 @@ def test_run_that_is_alive_is_refused(run: RunPaths, recorder: Recorder, setting
         journal.write_start(0)
         with pytest.raises(ConfigError, match="alive"):
             import_run(run, recorder, settings)
+
+
+def test_archive_carries_what_the_store_knows_and_becomes_a_run_elsewhere(
+    run: RunPaths, recorder: Recorder, settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    attempt(run, 0, range(1, 7), SUCCEEDED)
+    run_id = import_run(run, recorder, settings, owner="ann")
+    export_run(run, tmp_path / "run.zip", checkpoints=(), store_rows=read_rows(database, run_id))
+    unpacked = unpack_run(tmp_path / "run.zip", settings)
+    assert unpacked.store_rows["runs"][0]["owner"] == "ann"
+    assert [job["outcome"] for job in unpacked.store_rows["jobs"]] == ["succeeded"]
+    assert unpacked.store_rows["configs"]
+    assert unpacked.store_rows["datasets"]
+    again = import_run(unpacked.paths, recorder, settings)
+    assert again != run_id
+    with database.read() as connection:
+        states = connection.execute(select(Run.name, Run.state).order_by(Run.name)).all()
+    assert [tuple(row) for row in states] == [(run.name, "succeeded"), (f"{run.name}-v1", "succeeded")]
+
+
+def test_unknown_run_has_no_rows(database: Database) -> None:
+    assert not any(read_rows(database, "0" * 32).values())

@@ -12,6 +12,7 @@ import psutil
 import pynvml
 
 from utp.cluster.inventory import GpuProcess, GpuState
+from utp.cluster.node_probe import GpuReader, LogicalGpus
 
 FATAL_XIDS = {
     48: "double-bit ECC error",
@@ -124,6 +125,16 @@ class NvidiaGpus:
             return question(*arguments)
         except self._nvml.NVMLError:
             return None
+
+
+def find_gpus(hostname: str, num_gpus: int) -> GpuReader:
+    """Return the reader of this machine's GPUs, or of logical ones where there is none and Ray was told of some.
+
+    Args:
+        hostname: of this machine.
+        num_gpus: how many Ray was told of.
+    """
+    return NvidiaGpus.open() or LogicalGpus(hostname, num_gpus)
 
 
 def started_by_ray(pid: int) -> bool:

@@ -48,7 +48,11 @@ class WarmProcess:
     def __init__(self, modules: Iterable[str], setup: str | None = None) -> None:
         search_path = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, __file__, json.dumps({"modules": [*modules], "setup": setup})]
-        environment = {**os.environ, "PYTHONPATH": search_path}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": search_path,
+            "OMP_NUM_THREADS": "1",
+        }  # OpenMP's threads die in a fork
         self._server = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
         )

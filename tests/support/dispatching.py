@@ -90,7 +90,7 @@ class Stage:
         return f"run-{run_id}-a{self.run(run_id).attempt}"
 
     def begin(self, run_id: str) -> None:
-        """Have Ray start the job, and its worker say its plan."""
+        """Have Ray start the job, and its worker tell its plan."""
         self.jobs.run(self.job_id(run_id))
         self.recorder.mark_running(
             run_id, self.run(run_id).attempt, host="a", pid=1, start_step=0, total_steps=100, epochs=1

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from utp.cluster.job_client import ClusterUnreachable, JobReport, JobSpec, JobStatus
+from utp.cluster.job_client import ClusterUnreachable, JobReport, JobStatus, RayJob
 
 
 @dataclass
 class FakeJob:
     """A job; `is_stop_asked` is all that a stop does, until its process leaves."""
 
-    spec: JobSpec
+    spec: RayJob
     status: JobStatus = JobStatus.PENDING
     message: str = ""
     is_stop_asked: bool = False
@@ -27,7 +27,7 @@ class FakeJobClient:
     submitted: list[str] = field(default_factory=list)
     """Ids in the order of acceptance, each once per life of Ray."""
 
-    def submit(self, spec: JobSpec) -> None:
+    def submit(self, spec: RayJob) -> None:
         self._answer()
         if spec.submission_id not in self.jobs:  # put_info(overwrite=False)
             self.jobs[spec.submission_id] = FakeJob(spec)

@@ -16,10 +16,10 @@ from utp.cluster.admission import Plan, decide
 from utp.cluster.attempt_end import End, conclude, read_result
 from utp.cluster.inventory import Inventory, NodeState
 from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, JobStatus
-from utp.cluster.job_spec import build_job, parse_request
 from utp.cluster.limits import NO_LIMITS, Limits
 from utp.cluster.queue_order import WaitingRun
 from utp.cluster.queue_sentences import tell_waits
+from utp.cluster.ray_job import build_job, parse_request
 from utp.cluster.reservation import ActiveRun
 from utp.cluster.room import Placement
 from utp.errors import FailureKind

@@ -45,7 +45,7 @@ class JobReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobSpec:
+class RayJob:
     """A job as Ray is given it."""
 
     submission_id: str
@@ -75,7 +75,7 @@ class ClusterUnreachable(UtpError):
 class JobClient(Protocol):
     """Jobs by submission id. Every method may raise `ClusterUnreachable`, and may be called again then."""
 
-    def submit(self, spec: JobSpec) -> None:
+    def submit(self, spec: RayJob) -> None:
         """Hand a job over; one that Ray has already is left as it is."""
         ...
 
@@ -107,7 +107,7 @@ class RayJobClient:
         self._address = address
         self._client: _TimedClient | None = None
 
-    def submit(self, spec: JobSpec) -> None:
+    def submit(self, spec: RayJob) -> None:
         """Hand a job over; see `JobClient`."""
         if not _SUBMISSION_ID.fullmatch(spec.submission_id):  # it becomes part of a file's name
             raise ValueError(f"submission_id: {spec.submission_id!r} is no id of ours")
@@ -169,7 +169,7 @@ class RayJobClient:
         return response.json()
 
 
-class _TimedClient(JobSubmissionClient):  # type: ignore[misc]  # Ray's has no types here
+class _TimedClient(JobSubmissionClient):
     """Ray's client, which brings the address rules and the token, with a limit of time that it lacks."""
 
     def request(self, method: str, path: str, **more: Any) -> requests.Response:

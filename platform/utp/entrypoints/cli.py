@@ -68,6 +68,13 @@ COMMANDS = (
         "utp.entrypoints.list_commands:parts",
         "List the losses, optimizers and other parts a config can name.",
     ),
+    LazyCommand("up", "utp.entrypoints.up_commands:up", "Start the platform on this machine: Ray, store, actors."),
+    LazyCommand("down", "utp.entrypoints.up_commands:down", "End what `utp up` started; all data stays."),
+    LazyCommand("status", "utp.entrypoints.up_commands:status", "Say what of the platform is up."),
+    LazyCommand("run", "utp.entrypoints.run_commands:app", "Queue runs on the cluster, and look after them."),
+    LazyCommand("queue", "utp.entrypoints.cluster_lists:queue", "List the runs that wait, and why."),
+    LazyCommand("agents", "utp.entrypoints.cluster_lists:agents", "List the machines and their GPUs."),
+    LazyCommand("projects", "utp.entrypoints.cluster_lists:projects", "List the projects."),
     LazyCommand("data", "utp.entrypoints.data_commands:app", "Look at, check and make datasets."),
     LazyCommand("doctor", "utp.entrypoints.doctor:doctor", "Say what is wrong with this machine and what to do."),
 )

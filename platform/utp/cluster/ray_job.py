@@ -11,7 +11,7 @@ from functools import lru_cache
 from pydantic import TypeAdapter
 
 from utp.cluster.inventory import NodeState
-from utp.cluster.job_client import JobSpec
+from utp.cluster.job_client import RayJob
 from utp.cluster.room import Placement
 from utp.config.request import RunRequest
 from utp.settings import Settings
@@ -29,7 +29,7 @@ _REQUEST = TypeAdapter(RunRequest)
 
 def build_job(
     submission: Submission, placement: Placement | None, nodes: Sequence[NodeState], env: Mapping[str, str]
-) -> JobSpec:
+) -> RayJob:
     """Return the job of an attempt.
 
     A single worker trains in the job's own process, which then holds its resources on the machine that was chosen.
@@ -43,7 +43,7 @@ def build_job(
         *("--config-json", submission.config_json, "--request-json", _REQUEST.dump_json(request).decode()),
         *("--run-dir", submission.run_dir, "--checkpoint-dir", submission.checkpoint_dir),
     ]
-    job = JobSpec(submission_id=submission.submission_id, entrypoint=f"exec {shlex.join(words)}", env=env)
+    job = RayJob(submission_id=submission.submission_id, entrypoint=f"exec {shlex.join(words)}", env=env)
     if placement is None or placement.num_workers > 1:
         return job
     (share,) = placement.shares

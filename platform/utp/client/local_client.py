@@ -1,0 +1,111 @@
+"""What commands ask of the platform, straight from the store on the head's machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from utp.cluster.demand import explain_unsatisfiable
+from utp.cluster.log_pages import read_page
+from utp.cluster.store_nodes import read_nodes
+from utp.config.paths import RunPaths, checkpoints_root, dataset_root, model_dir, runs_root
+from utp.config.request import RunRequest
+from utp.config.train import TrainConfig
+from utp.errors import ConfigError
+from utp.settings import Settings
+from utp.store.database import open_database
+from utp.store.recorder import Recorder
+from utp.store.recorder.queueing import QueuedRun
+from utp.store.repositories.agents import AgentRepository, AgentRow
+from utp.store.repositories.projects import ProjectRepository, ProjectRow
+from utp.store.repositories.run_queue import QueuedRow, QueueRepository
+from utp.store.repositories.runs import RunDetail, RunRepository, RunRow
+from utp.store.states import LIVE, RunState, Wish
+
+POLL_S = 0.5
+
+
+class LocalClient:
+    """Opens the store. Raises `WrongRevision` where `utp up` has not made it yet."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = open_database(settings)
+        self._recorder = Recorder(self._database)
+        self._runs = RunRepository(self._database)
+
+    def submit(self, config: TrainConfig, request: RunRequest, *, project: str, owner: str) -> QueuedRun:
+        """Queue a run. Raises `ConfigError` where no machine here could ever run it."""
+        if problem := explain_unsatisfiable(request, read_nodes(self._database)):
+            raise ConfigError((problem,))
+        return self._recorder.queue_run(
+            make_absolute(config, self._settings), request, project=project, owner=owner, settings=self._settings
+        )
+
+    def list_runs(self, *, project: str | None, limit: int) -> Sequence[RunRow]:
+        """Return the newest runs."""
+        return self._runs.list_runs(project=project, limit=limit)
+
+    def get(self, run: str) -> RunDetail:
+        """Return a run by id, beginning of its id, name or directory. Raises `RunNotFound`."""
+        return self._runs.get(self._runs.find(run))
+
+    def wish(self, run: str, wish: Wish, *, by: str) -> RunState:
+        """Ask a run to stop or to pause. Raises `RunNotFound`, `AlreadyEnded`."""
+        return self._recorder.set_wish(self._runs.find(run), wish, by=by)
+
+    def resume(self, run: str) -> RunState:
+        """Queue a paused, stopped or failed run again. Raises `RunNotFound`, `IllegalMove`."""
+        return self._recorder.resume(self._runs.find(run))
+
+    def retry(self, run: str) -> RunState:
+        """Queue a failed or stopped run again. Raises `RunNotFound`, `IllegalMove`."""
+        return self._recorder.retry(self._runs.find(run))
+
+    def queue(self) -> Sequence[QueuedRow]:
+        """Return the runs that wait, by priority and age."""
+        return QueueRepository(self._database).queued()
+
+    def agents(self) -> Sequence[AgentRow]:
+        """Return the machines."""
+        return AgentRepository(self._database).list_agents()
+
+    def projects(self) -> Sequence[ProjectRow]:
+        """Return the projects."""
+        return ProjectRepository(self._database).list_projects()
+
+    def log_lines(self, run: str, *, is_followed: bool, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
+        """Yield the lines of the first rank's log, of all attempts; following, until the run has ended."""
+        run_id = self._runs.find(run)
+        attempt, offset = 1, 0
+        while True:
+            detail = self._runs.get(run_id)
+            is_over = not is_followed or not (detail.state in LIVE or detail.state is RunState.QUEUED)
+            path = RunPaths(Path(detail.run_dir), Path(detail.run_dir)).attempt(attempt).log(rank=0)
+            page = read_page(path, offset)
+            lines = page.lines if is_over else [line for line in page.lines if line.is_complete]
+            yield from (line.text for line in lines)
+            offset = page.end
+            if page.end < page.size_bytes and lines:
+                continue
+            if attempt < detail.attempt:
+                attempt, offset = attempt + 1, 0
+            elif is_over:
+                return
+            else:
+                sleep(POLL_S)
+
+
+def make_absolute(config: TrainConfig, settings: Settings) -> TrainConfig:
+    """Return the config with paths that mean the same wherever its job runs; below a mount they do already."""
+    changes: dict[str, str] = {}
+    if settings.datasets_dir is None:
+        changes["root"] = str(dataset_root(config.root, settings))
+    if settings.shared_logs_dir is None:
+        changes["tb_root"] = str(runs_root(config.tb_root, settings))
+        changes["ckpt_dir"] = str(checkpoints_root(config.ckpt_dir, settings))
+    if settings.models_dir is None and config.model_flavour.startswith(("./", "../", "~")):
+        changes["model_flavour"] = str(model_dir(config.model_flavour, settings))
+    return replace(config, **changes) if changes else config  # type: ignore[arg-type]

@@ -1,0 +1,190 @@
+"""The platform's actors: the plain classes of this package, made actors here and nowhere else.
+
+Each is detached, restarted for ever, and rebuilt from the store, the files and Ray's own lists. A call may reach one
+twice (`max_task_retries=-1`): all methods are idempotent.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from utp.cluster.attempt_end import record_result
+from utp.cluster.dispatcher import PERIOD_S, Dispatcher, Policy
+from utp.cluster.gpu_registry import GpuRegistry
+from utp.cluster.head import Head
+from utp.cluster.inventory import NodeState
+from utp.cluster.job_client import ClusterUnreachable, RayJobClient
+from utp.cluster.leadership import Leadership
+from utp.cluster.node_probe import LogicalGpus, NodeProbe
+from utp.cluster.nvidia_gpus import NvidiaGpus
+from utp.cluster.ray_job import job_env
+from utp.cluster.ray_nodes import list_ray_nodes
+from utp.cluster.store_inventory import StoreInventory
+from utp.settings import get_settings
+from utp.store.database import open_database
+from utp.store.errors import StoreError
+from utp.store.recorder import Recorder
+from utp.store.repositories.run_queue import ActiveRow, QueueRepository
+
+NAMESPACE = "utp"
+HEAD, GPU_REGISTRY, DISPATCHER = "utp-head", "utp-gpu-registry", "utp-dispatcher"
+PROBE_EVERY_S = 5.0
+REGISTRY_EVERY_S = 2.0
+CALL_TIMEOUT_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class HeadActor(Head):
+    """What workers speak to; `head_channel` is the other end."""
+
+    def __init__(self) -> None:
+        settings = get_settings()
+        super().__init__(open_database(settings), settings)
+        _repeat(self.step, 1.0)
+
+    def ping(self) -> bool:
+        """Answer, once it is up."""
+        return True
+
+
+class ProbeActor:
+    """Measures its node, and tells the registry."""
+
+    def __init__(self, node_id: str, hostname: str, num_logical_gpus: int) -> None:
+        gpus = NvidiaGpus.open() or LogicalGpus(hostname, num_logical_gpus)
+        self._probe = NodeProbe(node_id, gpus, Path("/tmp"))  # noqa: S108  where Ray keeps its files
+        _repeat(self._report, PROBE_EVERY_S)
+
+    def _report(self) -> None:
+        registry = ray.get_actor(GPU_REGISTRY, namespace=NAMESPACE)
+        ray.get(registry.report.remote(self._probe.sample()), timeout=CALL_TIMEOUT_S)
+
+
+class GpuRegistryActor(GpuRegistry):
+    """The registry, which also sees to it that each node has a probe."""
+
+    def __init__(self) -> None:
+        super().__init__(list_ray_nodes, StoreInventory(open_database(get_settings())))
+        self._probes: dict[str, Any] = {}
+        _repeat(self._look, REGISTRY_EVERY_S)
+
+    def ping(self) -> bool:
+        """Answer, once it is up."""
+        return True
+
+    def _look(self) -> None:
+        self.step()
+        nodes = {node.node_id: node for node in list_ray_nodes() if node.is_alive}
+        self._probes = {node_id: probe for node_id, probe in self._probes.items() if node_id in nodes}
+        for node_id, node in nodes.items():
+            if node_id not in self._probes:
+                options = {**_options(f"utp-probe-{node_id}", node_id), "lifetime": None}
+                num_gpus = int(node.resources.get("GPU", 0))
+                self._probes[node_id] = (
+                    ray.remote(ProbeActor).options(**options).remote(node_id, node.hostname, num_gpus)
+                )
+
+
+class DispatcherActor:
+    """Runs the dispatcher while this process leads."""
+
+    def __init__(self, dashboard: str, policy: Policy) -> None:
+        settings = get_settings()
+        database = open_database(settings)
+        recorder = Recorder(database)
+
+        def take_result(row: ActiveRow, result: Mapping[str, Any]) -> None:
+            _tell_head(row, result)
+            record_result(recorder, row.run_id, row.attempt, result)
+
+        self._leadership = Leadership(database)
+        self._dispatcher = Dispatcher(
+            QueueRepository(database),
+            recorder,
+            RayJobClient(dashboard),
+            RegistryInventory(),
+            take_result,
+            env=job_env(settings),
+            policy=policy,
+        )
+        _repeat(self._step, PERIOD_S)
+
+    def ping(self) -> bool:
+        """Answer, once it is up."""
+        return True
+
+    def _step(self) -> None:
+        if self._leadership.is_held():
+            self._dispatcher.step()
+
+
+class RegistryInventory:
+    """The registry's machines, asked through Ray."""
+
+    def nodes(self) -> Sequence[NodeState]:
+        """Return all machines known. Raises `ClusterUnreachable`."""
+        try:
+            registry = ray.get_actor(GPU_REGISTRY, namespace=NAMESPACE)
+            return cast("Sequence[NodeState]", ray.get(registry.nodes.remote(), timeout=CALL_TIMEOUT_S))
+        except (ray.exceptions.RayError, ValueError) as error:
+            raise ClusterUnreachable(GPU_REGISTRY, str(error)) from error
+
+
+def start_actors(dashboard: str, policy: Policy | None = None, *, timeout_s: float = 120.0) -> None:
+    """Start the actors that are not there yet, on the head's node, and wait until they answer. Ray is connected."""
+    head_id = next(node.node_id for node in list_ray_nodes() if node.is_head)
+    actors: list[Any] = [
+        ray.remote(HeadActor).options(**_options(HEAD, head_id), max_concurrency=32).remote(),
+        ray.remote(GpuRegistryActor).options(**_options(GPU_REGISTRY, head_id), max_concurrency=8).remote(),
+        ray.remote(DispatcherActor)
+        .options(**_options(DISPATCHER, head_id), max_concurrency=2)
+        .remote(dashboard, policy or Policy()),
+    ]
+    ray.get([actor.ping.remote() for actor in actors], timeout=timeout_s)
+
+
+def _options(name: str, node_id: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "get_if_exists": True,
+        "num_cpus": 0,
+        "max_restarts": -1,
+        "max_task_retries": -1,
+        "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False),
+    }
+
+
+def _tell_head(row: ActiveRow, result: Mapping[str, Any]) -> None:
+    """Have the files of the attempt taken in before its run is shown as ended; without the head that comes later."""
+    try:
+        head = ray.get_actor(HEAD, namespace=NAMESPACE)
+        ray.get(head.ended.remote(row.run_id, row.attempt, dict(result)), timeout=CALL_TIMEOUT_S)
+    except (ray.exceptions.RayError, ValueError) as error:
+        _log.warning("run %s: its last files are taken later: %s", row.run_id, error)
+
+
+def _repeat(step: Callable[[], None], period_s: float) -> None:
+    """Call `step` for ever, in a thread; the edge of the actor's process, which outlives every fault of a step."""
+
+    def loop() -> None:
+        while True:
+            try:
+                step()
+            except (ClusterUnreachable, StoreError, ConnectionError) as error:
+                _log.warning("%s", error)
+            except Exception:  # noqa: BLE001
+                _log.exception("a step of %r failed", step)
+            time.sleep(period_s)
+
+    threading.Thread(target=loop, daemon=True).start()

@@ -1,0 +1,170 @@
+"""`utp run`: queue runs on the cluster, and look after them."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Column, Table
+
+from utp.client.local_client import LocalClient
+from utp.config.loading import apply_overrides, load_configs
+from utp.config.problems import describe_problems
+from utp.config.request import RunRequest
+from utp.entrypoints.console import stderr, stdout
+from utp.errors import ConfigError
+from utp.settings import get_settings
+from utp.store.repositories.runs import RunDetail, RunRow
+from utp.store.states import RunState, Wish
+
+EXIT_OF_STATE = {RunState.SUCCEEDED: 0, RunState.STOPPED: 130, RunState.PAUSED: 130}
+EXIT_FAILED = 1
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Queue runs on the cluster, and look after them.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Name, id, the beginning of an id, or directory of a run.")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the config; may be given often.")
+]
+
+
+@app.command()
+def submit(  # noqa: PLR0917  these are options
+    target: Annotated[str, typer.Argument(metavar="FILE[:NAME|:all]", help="Config file: Python, YAML or JSON.")],
+    overrides: Overrides = [],  # noqa: B006 - typer wants the default itself
+    workers: Annotated[int, typer.Option(help="Worker processes that train one model together.")] = 1,
+    gpus_per_worker: Annotated[int | None, typer.Option(help="GPUs of each worker.")] = None,
+    priority: Annotated[int, typer.Option(help="Runs of higher priority start first.")] = 0,
+    project: Annotated[str, typer.Option(help="Project that the run belongs to.")] = "default",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the log until the run has ended.")] = False,
+) -> None:
+    """Queue the runs that a config file declares."""
+    loaded = load_configs(target)
+    configs = [apply_overrides(item.config, overrides) for item in loaded]
+    if follow and len(configs) > 1:
+        raise ConfigError((f"--follow: follows one run, and {target} declares {len(configs)}; name one of them",))
+    try:
+        request = RunRequest(num_workers=workers, gpus_per_worker=gpus_per_worker, priority=priority)
+    except ValidationError as error:
+        raise ConfigError(describe_problems(error, RunRequest)) from error
+    client = LocalClient(get_settings())
+    for config in configs:
+        queued = client.submit(config, request, project=project, owner=getpass.getuser())
+        stdout.print(f"queued {queued.name}", soft_wrap=True, markup=False)
+        if follow:
+            _follow(client, queued.id)
+
+
+@app.command("list")
+def list_runs(
+    project: Annotated[str | None, typer.Option(help="Only runs of this project.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, the newest first."""
+    rows = LocalClient(get_settings()).list_runs(project=project, limit=limit)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    elif rows:
+        stdout.print(_table(rows))
+    else:
+        stderr.print("there are no runs yet; queue one with `utp run submit FILE`", soft_wrap=True)
+
+
+@app.command()
+def show(run: Run, as_json: AsJson = False) -> None:
+    """Show one run: where it stands, its attempts, its files."""
+    detail = LocalClient(get_settings()).get(run)
+    if as_json:
+        typer.echo(json.dumps(asdict(detail), indent=2))
+    else:
+        _print_detail(detail)
+
+
+@app.command()
+def logs(
+    run: Run, follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run has ended.")] = False
+) -> None:
+    """Print the log of a run; following, the exit code is the run's: 0 succeeded, 130 stopped or paused, 1 failed."""
+    client = LocalClient(get_settings())
+    if follow:
+        _follow(client, client.get(run).id)
+    for line in client.log_lines(run, is_followed=False):
+        typer.echo(line)
+
+
+@app.command()
+def stop(run: Run) -> None:
+    """Have a run save and stop."""
+    _wish(run, Wish.STOP)
+
+
+@app.command()
+def pause(run: Run) -> None:
+    """Have a run save and give its machines back; `utp run resume` goes on."""
+    _wish(run, Wish.PAUSE)
+
+
+@app.command()
+def resume(run: Run) -> None:
+    """Queue a paused, stopped or failed run again; it goes on from its newest checkpoint."""
+    typer.echo(f"{run} is {LocalClient(get_settings()).resume(run)}")
+
+
+@app.command()
+def retry(run: Run) -> None:
+    """Queue a failed or stopped run again."""
+    typer.echo(f"{run} is {LocalClient(get_settings()).retry(run)}")
+
+
+def _wish(run: str, wish: Wish) -> None:
+    typer.echo(f"{run} is {LocalClient(get_settings()).wish(run, wish, by=getpass.getuser())}")
+
+
+def _follow(client: LocalClient, run_id: str) -> None:
+    for line in client.log_lines(run_id, is_followed=True):
+        typer.echo(line)
+    detail = client.get(run_id)
+    stderr.print(f"{detail.name}: {detail.state}{f': {detail.message}' if detail.message else ''}", soft_wrap=True)
+    raise typer.Exit(EXIT_OF_STATE.get(detail.state, EXIT_FAILED))
+
+
+def _table(rows: Sequence[RunRow]) -> Table:
+    table = Table(
+        Column("run", overflow="fold", min_width=20), "state", Column("epoch", justify="right"), "best", "id",
+        box=SIMPLE_HEAD,
+    )  # fmt: skip
+    for row in rows:
+        best = f"{row.best_metric} {row.best_value:.4f}" if row.best_value is not None else "-"
+        epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "-"
+        state = f"{row.state} ({row.health})" if row.health != "ok" else str(row.state)
+        table.add_row(escape(row.name), state, epoch, escape(best), row.id[:12])
+    return table
+
+
+def _print_detail(detail: RunDetail) -> None:
+    facts = {
+        "id": detail.id,
+        "state": detail.state if detail.health == "ok" else f"{detail.state}, {detail.health}: {detail.health_detail}",
+        "waits": detail.wait_reason,
+        "message": detail.message,
+        "epoch": f"{detail.epoch}/{detail.epochs}" if detail.epochs else None,
+        "best": f"{detail.best_metric} {detail.best_value:.4f}" if detail.best_value is not None else None,
+        "files": detail.run_dir,
+        "checkpoints": detail.checkpoint_dir,
+    }
+    stdout.print(f"[bold]{escape(detail.name)}[/bold]")
+    for name, value in facts.items():
+        if value:
+            stdout.print(f"  {name:<12}{escape(str(value))}", soft_wrap=True)
+    for attempt in detail.attempts:
+        how = " ".join(str(one) for one in (attempt.outcome or "under way", attempt.failure_kind or "") if one)
+        stdout.print(f"  attempt {attempt.attempt}   {how} on {attempt.host or '-'}, step {attempt.step}", markup=False)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from utp.cluster.local_ray import LocalCluster, PortBusy, Ports, find_local, make_token, start_local, stop_local
+from utp.core.durable import write_json_durably
+
+GONE = {
+    "pid": 2**22 + 1,  # above the kernel's largest
+    "born_at": 0.0,
+    "address": "127.0.0.1:1",
+    "dashboard": "http://127.0.0.1:2",
+    "temp_dir": "/nowhere/ray",
+    "token_file": "/nowhere/token",
+}
+
+
+def test_token_is_for_its_owner_alone_and_made_once(tmp_path: Path) -> None:
+    path = make_token(tmp_path)
+    first = path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(first) == 64
+    assert make_token(tmp_path).read_text() == first
+
+
+def test_token_that_others_could_read_is_closed_again(tmp_path: Path) -> None:
+    make_token(tmp_path).chmod(0o644)
+    assert stat.S_IMODE(make_token(tmp_path).stat().st_mode) == 0o600
+
+
+def test_busy_port_is_named_with_its_holder_and_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortBusy, match=rf"port {port} \(dashboard\) is in use by .*utp up --dashboard-port N"):
+            start_local(tmp_path, Ports(gcs=_free_port(), dashboard=port))
+    assert find_local(tmp_path) is None
+
+
+def test_dead_ray_is_known_as_dead_and_forgotten_by_down(tmp_path: Path) -> None:
+    write_json_durably(tmp_path / "cluster.json", GONE)
+    assert find_local(tmp_path) == LocalCluster(**GONE)  # type: ignore[arg-type]
+    assert not LocalCluster(**GONE).is_alive  # type: ignore[arg-type]
+    assert stop_local(tmp_path)
+    assert find_local(tmp_path) is None
+
+
+def test_pid_given_out_again_is_not_taken_for_ray() -> None:
+    assert not LocalCluster(**{**GONE, "pid": 1}).is_alive  # type: ignore[arg-type]
+
+
+def test_down_without_up_does_nothing(tmp_path: Path) -> None:
+    assert not stop_local(tmp_path)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

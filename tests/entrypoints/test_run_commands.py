@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from utp.entrypoints.cli import app
+from utp.settings import Settings, get_settings
+from utp.store.database import Database, open_database
+from utp.store.engines import database_url, open_engine
+from utp.store.recorder import Recorder
+from utp.store.recorder.inventory import AgentFacts
+from utp.store.repositories.runs import RunRepository
+from utp.store.states import Outcome
+from utp.store.upgrade import upgrade
+
+CONFIG = "root: DATA\nmodel_flavour: builtin/vit-tiny\nload_pretrained: false\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("DATASETS_DIR", "SHARED_LOGS_DIR", "MODELS_DIR", "UTP_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("UTP_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "mine.yaml").write_text(CONFIG)
+    database = Database(open_engine(database_url(Settings())))
+    upgrade(database)
+    database.close()
+    return tmp_path
+
+
+def utp(*words: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == code, result.output
+    return result.stdout if code == 0 else result.output
+
+
+def listed() -> list[dict[str, object]]:
+    return json.loads(utp("run", "list", "--json"))  # type: ignore[no-any-return]
+
+
+def test_submitted_run_is_queued_with_paths_that_mean_the_same_everywhere(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml", "--priority", "3", "--set", "epochs=2")
+    (run,) = listed()
+    assert (run["state"], run["priority"]) == ("queued", 3)
+    detail = json.loads(utp("run", "show", str(run["id"]), "--json"))
+    assert detail["config"]["root"] == str(folder / "DATA")
+    assert detail["config"]["epochs"] == 2
+    assert detail["run_dir"].startswith(str(folder / "runs"))
+
+
+def test_request_that_no_machine_meets_is_refused_at_submit(folder: Path) -> None:
+    database = open_database(Settings())
+    recorder = Recorder(database)
+    facts = {"cpus_total": 4.0, "memory_total_bytes": 10**10}
+    recorder.upsert_agent(AgentFacts(id="n1", hostname="a", address="127.0.0.1", is_alive=True, facts=facts))
+    database.close()
+    output = utp("run", "submit", "mine.yaml", "--gpus-per-worker", "1", code=2)
+    assert "gpus_per_worker: 1 is asked for, and no machine here has a GPU" in " ".join(output.split())
+    assert listed() == []
+
+
+def test_bad_request_names_the_field(folder: Path) -> None:
+    assert "num_workers" in utp("run", "submit", "mine.yaml", "--workers", "0", code=2)
+
+
+def test_stopped_run_can_be_named_by_its_name_and_retried(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    name = str(listed()[0]["name"])
+    assert utp("run", "stop", name) == f"{name} is stopped\n"
+    assert utp("run", "retry", name) == f"{name} is queued\n"
+    assert name in utp("queue")
+
+
+def test_logs_of_all_attempts_are_printed_and_the_exit_code_is_the_runs(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    run_id = str(listed()[0]["id"])
+    database = open_database(Settings())
+    recorder = Recorder(database)
+    run_dir = Path(RunRepository(database).get(run_id).run_dir)
+    for attempt in (1, 2):
+        (run_dir / "attempts" / str(attempt)).mkdir(parents=True)
+        (run_dir / "attempts" / str(attempt) / "rank0.log").write_text(f"first {attempt}\nsecond {attempt}\n")
+        recorder.begin_submission(run_id)
+        recorder.end_attempt(run_id, attempt, outcome=Outcome.FAILED)
+        if attempt == 1:
+            recorder.retry(run_id)
+    database.close()
+    assert utp("run", "logs", run_id) == "first 1\nsecond 1\nfirst 2\nsecond 2\n"
+    assert "first 1" in utp("run", "logs", "-f", run_id, code=1)
+
+
+def test_unknown_run_is_named(folder: Path) -> None:
+    assert "run nothere does not exist" in utp("run", "show", "nothere", code=2)
+
+
+def test_empty_lists_say_what_to_do(folder: Path) -> None:
+    assert json.loads(utp("agents", "--json")) == []
+    assert utp("queue") == ""
+    assert utp("run", "list") == ""
+
+
+def test_status_of_a_platform_that_is_down(folder: Path) -> None:
+    assert "`utp up` starts it" in utp("status", code=1)
+
+
+def test_ray_that_others_started_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert "RAY_ADDRESS" in utp("up", code=2)

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -66,12 +67,12 @@ def train_here(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect
 
 def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping[str, Any]:
     """Train in `num_workers` processes that Ray places; return what `result.json` says, whatever happened."""
-    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"  # relative paths mean what they mean to the job
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0  # type: ignore[no-untyped-call]
     num_gpus = spec.request.gpus_per_worker if spec.request.gpus_per_worker is not None else int(has_gpus)
     trainer = TorchTrainer(
         _train_in_worker,
-        train_loop_config=spec.to_json(),
+        train_loop_config={"spec": spec.to_json(), "directory": str(Path.cwd())},
         scaling_config=ScalingConfig(
             num_workers=spec.request.num_workers,
             use_gpu=num_gpus > 0,
@@ -99,7 +100,9 @@ def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping
 
 
 def _train_in_worker(data: Mapping[str, Any]) -> None:
-    spec = JobSpec.from_json(data)
+    spec = JobSpec.from_json(data["spec"])
+    if Path(data["directory"]).is_dir():  # on the job's machine; relative paths mean there what they mean to the job
+        os.chdir(data["directory"])
     number = ray.train.get_context().get_world_rank()
     redirect_output(spec.paths.attempt(spec.attempt).log(number))
     run_worker(spec)

@@ -210,6 +210,12 @@ class ResumeRefused(UtpError, ValueError):
         return f"{self.run} can't be resumed: {self.reason}"
 
 
+class AttemptTaken(ResumeRefused):
+    """An attempt that another process has started; it has to leave that one's files alone."""
+
+    kind = FailureKind.LOST
+
+
 class AttemptSuperseded(UtpError):
     """A later attempt of the same run has started; this one may not write any more."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from utp.config.paths import RunPaths
 from utp.core.durable import copy_durably, write_bytes_durably, write_json_durably
-from utp.errors import AttemptSuperseded, ResumeRefused
+from utp.errors import AttemptSuperseded, AttemptTaken, ResumeRefused
 
 if TYPE_CHECKING:  # it imports torch, and reading a journal has to need none
     from utp.core.reporter import MetricRow
@@ -36,7 +36,8 @@ class AttemptJournal:
         config_changes: what this attempt's config changes in the run's: field to `{"was": ..., "is": ...}`.
 
     Raises:
-        ResumeRefused: an attempt of this run is alive on this machine, or the one of this number was started already.
+        ResumeRefused: an attempt of this run is alive on this machine.
+        AttemptTaken: the attempt of this number was started already.
         AttemptSuperseded: an attempt of a higher number has started.
     """
 
@@ -190,7 +191,7 @@ def _claim_attempt(paths: RunPaths, number: int) -> int:
     try:
         (directory / LOCK).open("x").close()
     except FileExistsError:
-        raise ResumeRefused(paths.name, f"attempt {number} was started already; retry the run") from None
+        raise AttemptTaken(paths.name, f"attempt {number} was started already; retry the run") from None
     return number
 
 

@@ -1,0 +1,138 @@
+"""Runs an attempt through Ray Train: in this process for one worker that it holds the resources of, else in workers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+from ray.train._internal.base_worker_group import BaseWorkerGroup
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch.config import _TorchBackend
+
+from utp.cluster.head_line import Connect
+from utp.cluster.job_failures import describe_job_failure
+from utp.cluster.job_spec import JobSpec
+from utp.cluster.rank_log import redirect_output
+from utp.cluster.worker import run_worker
+from utp.core.durable import write_json_durably
+from utp.core.journal import assemble_run, read_json
+from utp.errors import AttemptTaken
+
+COLLECTIVE_TIMEOUT_S = 1800
+"""A rank that waits for so long for another gives up; an evaluation's metrics take rank 0 minutes, not hours."""
+
+
+class WorkersChoiceBackend(_TorchBackend):
+    """Opens NCCL where the workers have CUDA, whatever Ray calls a GPU: a logical one is none."""
+
+    def on_start(self, worker_group: BaseWorkerGroup, backend_config: TorchConfig) -> None:  # type: ignore[override]
+        """Ask rank 0, and open the process group."""
+        has_cuda = worker_group.execute_single(0, torch.cuda.is_available)
+        super().on_start(worker_group, replace(backend_config, backend="nccl" if has_cuda else "gloo"))
+
+
+@dataclass
+class WorkersChoice(TorchConfig):
+    """A process group with the backend that fits what the workers find."""
+
+    @property
+    def backend_cls(self) -> type[_TorchBackend]:
+        """Return who opens it."""
+        return WorkersChoiceBackend
+
+
+def train_here(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect) -> Mapping[str, Any]:
+    """Train in this process, by Ray Train's local mode; return what `result.json` says, whatever happened."""
+
+    def train() -> None:
+        run_worker(spec, is_signalled=is_signalled, connect=connect)
+
+    trainer = TorchTrainer(train, scaling_config=ScalingConfig(num_workers=0), run_config=_run_config(spec))
+    with contextlib.suppress(Exception):  # the worker has recorded it
+        try:
+            trainer.fit()
+        except AttemptTaken as error:
+            return {"outcome": "failed", "kind": str(error.kind), "message": str(error)}  # its files are another's
+    return _ended(spec, None)
+
+
+def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping[str, Any]:
+    """Train in `num_workers` processes that Ray places; return what `result.json` says, whatever happened."""
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    has_gpus = ray.cluster_resources().get("GPU", 0) > 0  # type: ignore[no-untyped-call]
+    num_gpus = spec.request.gpus_per_worker if spec.request.gpus_per_worker is not None else int(has_gpus)
+    trainer = TorchTrainer(
+        _train_in_worker,
+        train_loop_config={"spec": spec.to_json(), "directory": str(Path.cwd())},
+        scaling_config=ScalingConfig(
+            num_workers=spec.request.num_workers,
+            use_gpu=num_gpus > 0,
+            resources_per_worker=_resources(spec, num_gpus),
+        ),
+        torch_config=WorkersChoice(timeout_s=COLLECTIVE_TIMEOUT_S),
+        run_config=_run_config(spec),
+    )
+    failure: list[BaseException] = []
+
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            failure.append(error)
+
+    # Not in the main thread: there Ray Train would put its own handler of SIGINT, which kills the workers unsaved.
+    fitting = threading.Thread(target=fit, name="trainer", daemon=True)
+    fitting.start()
+    while fitting.is_alive():
+        fitting.join(0.5)
+        if is_signalled() and not spec.stop_file.exists():
+            spec.stop_file.touch()
+    return _ended(spec, failure[0] if failure else None)
+
+
+def _train_in_worker(data: Mapping[str, Any]) -> None:
+    spec = JobSpec.from_json(data["spec"])
+    if Path(data["directory"]).is_dir():  # on the job's machine; relative paths mean there what they mean to the job
+        os.chdir(data["directory"])
+    number = ray.train.get_context().get_world_rank()
+    redirect_output(spec.paths.attempt(spec.attempt).log(number))
+    run_worker(spec)
+
+
+def _resources(spec: JobSpec, num_gpus: int) -> dict[str, float]:
+    request = spec.request
+    resources: dict[str, float] = {"CPU": request.cpus_per_worker or 1}
+    if num_gpus:
+        resources["GPU"] = num_gpus
+    if request.memory_gb is not None:
+        resources["memory"] = request.memory_gb * 1e9
+    return resources
+
+
+def _run_config(spec: JobSpec) -> RunConfig:
+    """Every attempt has a name of its own: Ray Train would silently go on from a snapshot that it finds under it."""
+    name = f"{spec.run_id or spec.paths.name}-a{spec.attempt}"
+    storage = spec.attempt_dir / "ray_train"
+    return RunConfig(name=name, storage_path=str(storage), failure_config=FailureConfig(max_failures=0))
+
+
+def _ended(spec: JobSpec, failure: BaseException | None) -> Mapping[str, Any]:
+    """Return the attempt's result; of several workers that failed, the first one's failure is the cause."""
+    path = spec.paths.attempt(spec.attempt).result
+    result = read_json(path)
+    if not result or result.get("outcome") == "failed":
+        cause = describe_job_failure(spec, failure)
+        result = {"schema_version": 1, "attempt": spec.attempt, **result, **cause}
+        write_json_durably(path, result)
+        assemble_run(spec.paths)
+        sys.stdout.write(f"failed ({result.get('kind')}): {result.get('message')}\n")
+    return result

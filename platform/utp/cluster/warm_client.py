@@ -1,0 +1,84 @@
+"""The job's side of a warm start: hands the attempt to a child of the warm server and stands in for it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from utp.cluster.job_spec import JobSpec
+from utp.cluster.warm_protocol import describe_job, send_job, socket_path
+from utp.settings import Settings
+
+_RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+CONNECT_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 10.0
+
+
+def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -> int | None:
+    """Train in a child of the warm server; return its exit code, or None where there is none that fits.
+
+    The child lives no longer than this process, whatever ends it: it watches the connection.
+    """
+    connection = _connect(settings, note)
+    if connection is None:
+        return None
+    with connection:
+        answers = connection.makefile("rb")
+        try:
+            send_job(connection, describe_job(spec.to_json()))
+            answer = _read(answers.readline())
+        except OSError as error:
+            note(f"the warm server does not answer ({error}); starting cold")
+            return None
+        if "started" not in answer:
+            note(f"{answer.get('refused', 'the warm server went away')}; starting cold")
+            return None
+        connection.settimeout(None)
+        with _relaying_signals(connection):
+            ending = _read(answers.readline())
+    if "exit_code" not in ending:
+        note(f"the process that trained, {answer['started']}, died without a word")
+        return 1
+    return int(ending["exit_code"])
+
+
+def _connect(settings: Settings, note: Callable[[str], None]) -> socket.socket | None:
+    path = socket_path(settings.home)
+    if not path.exists():
+        note("no warm server runs on this machine; starting cold")
+        return None
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(CONNECT_TIMEOUT_S)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        note(f"the warm server is gone ({error}); starting cold")
+        return None
+    connection.settimeout(ANSWER_TIMEOUT_S)
+    return connection
+
+
+def _read(line: bytes) -> Mapping[str, Any]:
+    answer: Mapping[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+    return answer
+
+
+@contextmanager
+def _relaying_signals(connection: socket.socket) -> Iterator[None]:
+    """Send what this process is asked to the child, as the signal's number in a byte."""
+
+    def relay(number: int, frame: FrameType | None) -> None:
+        connection.sendall(bytes([number]))
+
+    previous = {number: signal.signal(number, relay) for number in _RELAYED}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

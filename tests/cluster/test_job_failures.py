@@ -1,0 +1,61 @@
+"""Which of several workers' failures is the cause."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.exceptions import ActorDiedError, OutOfMemoryError
+from ray.train import WorkerGroupError
+
+from utp.cluster.job_failures import describe_job_failure
+from utp.cluster.job_spec import JobSpec
+from utp.config.paths import RunPaths
+from utp.config.request import RunRequest
+from utp.config.train import TrainConfig
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> JobSpec:
+    paths = RunPaths(tmp_path / "runs", tmp_path / "checkpoints")
+    paths.attempt(1).directory.mkdir(parents=True)
+    return JobSpec(TrainConfig(root="x", model_flavour="y"), RunRequest(num_workers=2), paths, 1, "id")
+
+
+def record(spec: JobSpec, rank: int, kind: str, failed_at: str) -> dict[str, Any]:
+    content = {
+        "outcome": "failed",
+        "kind": kind,
+        "message": f"of rank {rank}",
+        "rank": rank,
+        "traceback": "Traceback",
+        "failed_at": failed_at,
+    }
+    (spec.attempt_dir / f"rank{rank}.failure.json").write_text(json.dumps(content))
+    return content
+
+
+def test_first_failure_is_the_cause(spec: JobSpec) -> None:
+    record(spec, 0, "internal", "2026-01-01T00:00:02.000+00:00")
+    record(spec, 1, "internal", "2026-01-01T00:00:01.000+00:00")
+    assert describe_job_failure(spec, None)["message"] == "of rank 1"
+
+
+def test_failure_of_a_known_kind_comes_before_the_collective_that_fell_over_it(spec: JobSpec) -> None:
+    record(spec, 0, "internal", "2026-01-01T00:00:01.000+00:00")
+    record(spec, 1, "data_error", "2026-01-01T00:00:01.001+00:00")
+    cause = describe_job_failure(spec, None)
+    assert (cause["rank"], cause["kind"]) == (1, "data_error")
+
+
+@pytest.mark.parametrize(("error", "kind"), [(ActorDiedError(), "lost"), (OutOfMemoryError("memory"), "oom_host")])
+def test_worker_that_was_killed_left_no_word_and_is_the_cause(spec: JobSpec, error: Exception, kind: str) -> None:
+    record(spec, 0, "internal", "2026-01-01T00:00:01.000+00:00")
+    cause = describe_job_failure(spec, WorkerGroupError("a worker died", {1: error}))
+    assert (cause["rank"], cause["kind"]) == (1, kind)
+
+
+def test_without_any_word_the_attempt_is_lost(spec: JobSpec) -> None:
+    assert describe_job_failure(spec, None)["kind"] == "lost"

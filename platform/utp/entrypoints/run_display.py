@@ -22,6 +22,9 @@ from utp.core.reporter import MetricRow, RunPlan
 PLAIN_INTERVAL_S = 15.0
 """Without a terminal, a line of training metrics at most this often."""
 
+REFRESH_PER_S = 4
+"""Redraws of the live line; each costs some milliseconds of the core that trains."""
+
 
 class ConsoleDisplay:
     """Shows one run. On a terminal the last line lives; elsewhere every line is final, as logs want it.
@@ -42,12 +45,13 @@ class ConsoleDisplay:
             TextColumn("{task.fields[facts]}"),
             console=console,
             transient=True,
+            refresh_per_second=REFRESH_PER_S,
             disable=not console.is_terminal,
         )
         self._bar: TaskID | None = None
         self._epochs = 0
         self._facts = ""
-        self._last_plain_row_s = 0.0
+        self._last_plain_row_s = self._last_step_s = 0.0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -81,9 +85,12 @@ class ConsoleDisplay:
         self._update(self._describe_epoch(plan.start_epoch + 1), plan.start_step, plan.total_steps)
 
     def show_step(self, step: int, epoch: int) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            self._progress.update(self._bar, completed=step, description=self._describe_epoch(epoch))
+        """Move the bar, as often as it is redrawn."""
+        now = time.monotonic()
+        if self._bar is None or now - self._last_step_s < 1 / REFRESH_PER_S:
+            return
+        self._last_step_s = now
+        self._progress.update(self._bar, completed=step, description=self._describe_epoch(epoch))
 
     def show_row(self, row: MetricRow) -> None:
         """Print an epoch's or the test's row; training rows go to the live line, or now and then to a plain one."""
@@ -135,24 +142,23 @@ class ConsoleDisplay:
 
 
 def describe_row(row: MetricRow) -> str:
-    """Return one line for a row of metrics."""
+    """Return one line for a row of metrics: of the usual ones those that the task reports."""
     match row["kind"]:
         case "train":
-            return (
-                f"loss {_number(row['train_loss'])}  acc {_number(row['train_acc@1'])}  lr {row['lr']:.2e}  "
-                f"{row['images_per_s']:.0f} img/s  data wait {row['data_wait_share']:.0%}"
-            )
+            facts = [*_facts(row, loss="train_loss", acc="train_acc@1"), f"lr {row['lr']:.2e}"]
+            speed = f"{row['images_per_s']:.0f} img/s  data wait {row['data_wait_share']:.0%}"
+            return "  ".join([*facts, speed])
         case "epoch":
-            return (
-                f"epoch {row['epoch']:>3}  train loss {_number(row['train_loss'])} acc {_number(row['train_acc@1'])}  "
-                f"val loss {_number(row['val_loss'])} acc@1 {_number(row['val_acc@1'])} "
-                f"f1 {_number(row['val_f1_macro'])}"
-            )
+            train = _facts(row, **{"train loss": "train_loss", "acc": "train_acc@1"})
+            val = _facts(row, **{"val loss": "val_loss", "acc@1": "val_acc@1", "f1": "val_f1_macro"})
+            return "  ".join(filter(None, [f"epoch {row['epoch']:>3}", " ".join(train), " ".join(val)]))
         case _:
-            return (
-                f"test of epoch {row['epoch']}  loss {_number(row['test_loss'])} "
-                f"acc@1 {_number(row['test_acc@1'])} f1 {_number(row['test_f1_macro'])}"
-            )
+            test = _facts(row, **{"loss": "test_loss", "acc@1": "test_acc@1", "f1": "test_f1_macro"})
+            return "  ".join(filter(None, [f"test of epoch {row['epoch']}", " ".join(test)]))
+
+
+def _facts(row: MetricRow, **metrics: str) -> list[str]:
+    return [f"{title} {_number(row[metric])}" for title, metric in metrics.items() if metric in row]
 
 
 def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any]) -> None:

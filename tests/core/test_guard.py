@@ -13,11 +13,13 @@ from utp.errors import LossNotFinite, TooManySkippedSteps
 
 
 def observe(guard: FiniteGuard, losses: list[float], norms: list[float | None] | None = None) -> list[float]:
+    """Return `found_inf` of each step, as a number; None, for a step known to be sound, is 0.0."""
     norms = norms or [1.0] * len(losses)
-    return [
-        float(guard.observe(step, torch.tensor(loss), None if norm is None else torch.tensor(norm)))
+    flags = [
+        guard.observe(step, torch.tensor(loss), None if norm is None else torch.tensor(norm))
         for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), start=1)
     ]
+    return [0.0 if flag is None else float(flag) for flag in flags]
 
 
 def test_finite_steps_pass() -> None:
@@ -35,6 +37,25 @@ def test_first_bad_step_and_last_finite_loss_are_told_later(bad: float) -> None:
     assert (caught.value.step, caught.value.epoch, caught.value.last_finite_loss) == (3, 2, 0.5)
 
 
+@pytest.mark.parametrize("norm", [1.0, None])
+def test_host_that_reads_each_step_makes_no_tensor_for_a_sound_one(norm: float | None) -> None:
+    guard = FiniteGuard(torch.device("cpu"), reads_each_step=True)
+    gradient = None if norm is None else torch.tensor(norm)
+    assert guard.observe(1, torch.tensor(0.5), gradient) is None
+    guard.check(epoch=1)
+    refused = guard.observe(2, torch.tensor(math.nan), gradient)
+    assert refused is not None
+    assert float(refused) == 1.0
+    with pytest.raises(LossNotFinite) as caught:
+        guard.check(epoch=1)
+    assert (caught.value.step, caught.value.last_finite_loss) == (2, 0.5)
+
+
+def test_largest_numbers_are_finite_to_a_guard_on_the_device() -> None:
+    largest = torch.finfo(torch.float32).max
+    assert observe(FiniteGuard(torch.device("cpu")), [largest, -largest], [largest, 0.0]) == [0.0, 0.0]
+
+
 @pytest.mark.fault  # row 44
 def test_bad_gradient_counts_though_the_loss_is_finite() -> None:
     guard = FiniteGuard(torch.device("cpu"))
@@ -43,8 +64,9 @@ def test_bad_gradient_counts_though_the_loss_is_finite() -> None:
         guard.check(epoch=1)
 
 
-def test_skipping_guard_refuses_each_bad_step_alone_and_names_them() -> None:
-    guard = FiniteGuard(torch.device("cpu"), max_skipped_steps=2)
+@pytest.mark.parametrize("reads_each_step", [False, True])
+def test_skipping_guard_refuses_each_bad_step_alone_and_names_them(reads_each_step: bool) -> None:
+    guard = FiniteGuard(torch.device("cpu"), max_skipped_steps=2, reads_each_step=reads_each_step)
     assert observe(guard, [1.0, math.nan, 0.5, math.inf, math.nan, 0.25]) == [0.0, 1.0, 0.0, 1.0, 1.0, 0.0]
     assert guard.check(epoch=1) == (2, 4, 5)
     assert guard.check(epoch=1) == ()

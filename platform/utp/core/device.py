@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,8 +33,9 @@ class Compute:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which forward and loss run."""
-        enabled = self.autocast_dtype is not torch.float32
-        return torch.autocast(self.device.type, dtype=self.autocast_dtype, enabled=enabled)
+        if self.autocast_dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.autocast_dtype)
 
     def apply(self) -> None:
         """Set threads, how memory is handled on a CPU, and whether kernels must give equal results."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -9,38 +11,56 @@ from utp.errors import LossNotFinite, TooManySkippedSteps
 
 
 class FiniteGuard:
-    """Remembers, on the device, which steps' loss or gradient was not finite.
+    """Remembers which steps' loss or gradient was not finite.
 
-    `check` reads it back: every step on a CPU, where reading is free; at the logging interval, and before anything is
-    evaluated or saved, on a GPU.
+    On a GPU it does so on the device, and `check` reads it back at the logging interval and before anything is
+    evaluated or saved. On a CPU reading is cheaper than computing with what was read, so each step is read at once.
 
     Args:
         device: where the loop computes.
+        reads_each_step: whether the host looks at every step as it is made.
         max_skipped_steps: bad steps in a row that are skipped before the run fails; none means that the first fails it.
         skipped_in_a_row: how many the last steps before a resume were.
     """
 
-    def __init__(self, device: torch.device, max_skipped_steps: int | None = None, skipped_in_a_row: int = 0) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        max_skipped_steps: int | None = None,
+        skipped_in_a_row: int = 0,
+        *,
+        reads_each_step: bool = False,
+    ) -> None:
         self.skipped_in_a_row = skipped_in_a_row
         self._max_skipped_steps = max_skipped_steps
-        self._unread: list[tuple[int, Tensor]] = []  # steps since the last check, and whether each was bad
-        self._any_bad = torch.zeros((), dtype=torch.bool, device=device)
-        self._last_finite_loss = torch.full((), float("nan"), dtype=torch.float32, device=device)
+        self._reads_each_step = reads_each_step
+        # Steps since the last check: number, loss, and whether it was bad (1.0).
+        self._unread: list[tuple[int, Tensor, Tensor | float]] = []
+        self._any_bad = torch.zeros((), device=device)
+        self._last_finite_loss: Tensor | None = None
 
-    def observe(self, step: int, loss: Tensor, grad_norm: Tensor | None) -> Tensor:
+    def observe(self, step: int, loss: Tensor, grad_norm: Tensor | None) -> Tensor | None:
         """Record one step; return `found_inf` (float32 scalar): 1.0 if the optimizer must not take this step.
 
         That is each bad step, and where bad steps are not skipped but fail the run, every step after one as well.
         A fused optimizer that is given `found_inf` skips its update, so that bad gradients never reach the weights.
+        None if the host knows already that the step is sound.
         """
-        bad = ~torch.isfinite(loss)
-        if grad_norm is not None:
-            bad = bad | ~torch.isfinite(grad_norm)
-        self._unread.append((step, bad))
-        self._any_bad = self._any_bad | bad
-        refused = self._any_bad if self._max_skipped_steps is None else bad
-        self._last_finite_loss = torch.where(refused, self._last_finite_loss, loss.detach().float())
-        return refused.float()
+        if self._reads_each_step:
+            return self._observe_on_host(step, loss, grad_norm)
+        # 0 times a finite number is 0, and NaN otherwise: fewer kernels than isfinite of each.
+        probe = loss * 0 if grad_norm is None else loss * 0 + grad_norm * 0
+        bad = (probe != 0).float()
+        self._unread.append((step, loss, bad))
+        if self._max_skipped_steps is not None:
+            return bad
+        self._any_bad = torch.maximum(self._any_bad, bad)
+        return self._any_bad
+
+    def _observe_on_host(self, step: int, loss: Tensor, grad_norm: Tensor | None) -> Tensor | None:
+        is_bad = not (math.isfinite(loss) and (grad_norm is None or math.isfinite(grad_norm)))
+        self._unread.append((step, loss, float(is_bad)))
+        return torch.ones_like(self._any_bad) if is_bad else None
 
     def check(self, epoch: int) -> tuple[int, ...]:
         """Return the bad steps since the last check, all skipped.
@@ -51,13 +71,12 @@ class FiniteGuard:
         """
         if not self._unread:
             return ()
-        flags = torch.stack([bad for _, bad in self._unread]).tolist()  # the one transfer
-        steps = [step for step, _ in self._unread]
-        self._unread.clear()
+        unread, self._unread = self._unread, []
         skipped = []
-        for step, is_bad in zip(steps, flags, strict=True):
+        for (step, loss, _), is_bad in zip(unread, _read_flags([bad for _, _, bad in unread]), strict=True):
             self.skipped_in_a_row = self.skipped_in_a_row + 1 if is_bad else 0
             if not is_bad:
+                self._last_finite_loss = loss
                 continue
             if self._max_skipped_steps is None:
                 raise LossNotFinite(step, epoch, self._read_last_finite_loss())
@@ -67,8 +86,12 @@ class FiniteGuard:
         return tuple(skipped)
 
     def _read_last_finite_loss(self) -> float | None:
-        last = float(self._last_finite_loss)
-        return None if last != last else last  # noqa: PLR0124 - NaN is not itself
+        return None if self._last_finite_loss is None else float(self._last_finite_loss)
+
+
+def _read_flags(flags: list[Tensor | float]) -> list[float]:
+    on_device = [flag for flag in flags if isinstance(flag, Tensor)]
+    return torch.stack(on_device).tolist() if on_device else flags  # type: ignore[return-value]  # the one transfer
 
 
 class BufferRollback:
@@ -83,7 +106,9 @@ class BufferRollback:
         for saved, buffer in zip(self._saved, self._buffers, strict=True):
             saved.copy_(buffer)
 
-    def undo_if(self, is_bad: Tensor) -> None:
-        """Put the copies back where `is_bad` is 1.0, on the device."""
+    def undo_if(self, is_bad: Tensor | None) -> None:
+        """Put the copies back where `is_bad` is 1.0, on the device; None is a step known to be sound."""
+        if is_bad is None:
+            return
         for saved, buffer in zip(self._saved, self._buffers, strict=True):
             buffer.copy_(torch.where(is_bad > 0, saved, buffer))

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer
@@ -21,6 +20,7 @@ from utp.core.data_parallel import gradient_exchange, parallel_model, rank_loss,
 from utp.core.device import resolve_compute
 from utp.core.distributed import StopVote, check_batch_is_divisible, is_first_rank, rank, sum_over_ranks, world_size
 from utp.core.ema import Ema
+from utp.core.gradients import Gradients
 from utp.core.guard import BufferRollback, FiniteGuard
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
 from utp.core.randomness import derive_seed, reseed
@@ -128,7 +128,10 @@ class _Run:
             reason = "can't skip a step on the device; use one that can, such as adamw, or nan_policy 'stop'"
             raise ConfigError((f"optimizer: {config.optimizer!r} {reason}",))
         limit = (config.max_skipped_steps or MAX_SKIPPED_STEPS) if self.skips else None
-        self.guard = FiniteGuard(self.compute.device, limit, self.state.progress.skipped_in_a_row)
+        self.guard = FiniteGuard(
+            self.compute.device, limit, self.state.progress.skipped_in_a_row, reads_each_step=self.compute.is_cpu
+        )
+        self.gradients = Gradients(optimizer)
         self.rollback = BufferRollback(model) if self.skips else None
         self._saved_position = self._position() if checkpoint else None
         self._previous_best = self.state.progress.best
@@ -175,7 +178,7 @@ class _Run:
         """
         state, config = self.state, self.config
         sizes = [self.task.batch_sizes[index] for index in group]
-        total_loss = torch.zeros((), device=self.compute.device)
+        total_loss: Tensor | None = None
         if self.rollback:
             self.rollback.remember()
         for micro_step, size in enumerate(sizes):
@@ -187,9 +190,11 @@ class _Run:
                     result = self.task.step(self.train_model, batch, self.compute)
                 assert world_size() > 1 or result.num_samples == size, "batch_sizes announce what the batches hold"
                 rank_loss(result.sums["loss"], sum(sizes)).backward()  # type: ignore[no-untyped-call]
-            total_loss += result.sums["loss"].detach() / sum(sizes)
+            share = result.sums["loss"].detach() / sum(sizes)
+            total_loss = share if total_loss is None else total_loss + share
             state.meters.add(result.sums, result.num_samples)
             batches.num_samples += size
+        assert total_loss is not None, "a group has a micro-batch at least"
         sum_over_ranks(total_loss, state.meters.step_sums)
         grad_norm = self._clip_gradients()
         found_inf = self.guard.observe(state.progress.step + 1, total_loss, grad_norm)
@@ -201,7 +206,7 @@ class _Run:
         set_learning_rate(state.optimizer, config.lr * self.schedule.factor(state.progress.step))
         state.optimizer.found_inf = found_inf  # type: ignore[attr-defined]  # a fused optimizer skips its update on 1.0
         state.optimizer.step()
-        state.optimizer.zero_grad(set_to_none=True)
+        self.gradients.clear()
         if state.ema:
             state.ema.update(state.progress.step, found_inf if self.skips else None)
         state.progress.step += 1
@@ -323,11 +328,10 @@ class _Run:
         return Best(config.monitor_metric, config.monitor_mode, value, progress.epoch, progress.step, name)
 
     def _clip_gradients(self) -> Tensor | None:
-        trained = [p for group in self.state.optimizer.param_groups for p in group["params"]]
-        if self.config.max_grad_norm is None:
-            # Where the run goes on, a gradient that overflows must not pass; else the next loss tells of it.
-            return get_total_norm([p.grad for p in trained if p.grad is not None]) if self.skips else None
-        return clip_grad_norm_(trained, self.config.max_grad_norm)
+        if self.config.max_grad_norm is not None:
+            return self.gradients.clip(self.config.max_grad_norm)
+        # Where the run goes on, a gradient that overflows must not pass; else the next loss tells of it.
+        return self.gradients.total_norm() if self.skips else None
 
     def _check_finite(self) -> None:
         progress = self.state.progress

@@ -163,6 +163,9 @@ class Meters:
         # Rows: epoch, interval. Columns: the sums, then the number of samples, then that of skipped steps.
         self._sums = torch.zeros(2, len(names) + 2, dtype=torch.float64, device=device)
         self._step = torch.zeros(len(names) + 2, dtype=torch.float64, device=device)
+        self._skipped = torch.zeros_like(self._step)
+        self._skipped[-1] = 1.0
+        self._step_sums, self._step_samples = self._step[:-2], self._step[-2]  # views, made once
 
     @property
     def step_sums(self) -> Tensor:
@@ -171,14 +174,15 @@ class Meters:
 
     def add(self, sums: Mapping[str, Tensor], num_samples: int) -> None:
         """Add one micro-batch of the present step."""
-        self._step[:-2] += torch.stack([sums[name].detach().double() for name in self.names])
-        self._step[-2] += num_samples
+        self._step_sums += torch.stack([sums[name].detach() for name in self.names])
+        self._step_samples += num_samples
 
-    def end_step(self, is_bad: Tensor) -> None:
-        """Take the step's micro-batches in; if `is_bad` is 1.0 they do not count, but the skipped step does."""
-        skipped = torch.zeros_like(self._step)
-        skipped[-1] = 1.0
-        self._sums += torch.where(is_bad > 0, skipped, self._step)
+    def end_step(self, is_bad: Tensor | None) -> None:
+        """Take the step's micro-batches in; if `is_bad` is 1.0 they do not count, but the skipped step does.
+
+        None is a step known to be sound.
+        """
+        self._sums += self._step if is_bad is None else torch.where(is_bad > 0, self._skipped, self._step)
         self._step.zero_()
 
     def epoch_means(self) -> dict[str, float | None]:

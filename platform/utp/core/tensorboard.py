@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
@@ -54,9 +55,13 @@ class TensorBoardLog:
 
     def write_row(self, row: Mapping[str, Any]) -> None:
         """Write the numbers of a row at its `step`; None, texts and flags are left out."""
-        for metric_id, value in row.items():
-            if metric_id != "step" and _is_number(value):
-                self._writer.add_scalar(tag_of(metric_id), float(value), row["step"])
+        values = [
+            Summary.Value(tag=tag_of(metric_id), simple_value=float(value))
+            for metric_id, value in row.items()
+            if metric_id != "step" and _is_number(value)
+        ]
+        event_file: Any = self._writer.file_writer
+        event_file.add_summary(Summary(value=values), row["step"])  # as one event: add_scalar writes one for each
 
     def write_figure(self, tag: str, figure: Figure | Path, step: int) -> None:
         """Write a figure, or the PNG that was saved of it, as an image."""

@@ -9,7 +9,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,9 @@ class _Loader:
         assert self._loader is not None, "load after close"
         self._plan.keys, self._plan.batch_sizes = keys, batch_sizes
         batches = iter(self._loader)
+        draws_here = self._loader.num_workers == 0
         for _ in batch_sizes:
-            with _callers_random_state():
+            with _callers_random_state() if draws_here else nullcontext():
                 batch = _next(batches)
             if isinstance(batch, UtpError):
                 raise batch

@@ -71,7 +71,7 @@ def job_env(settings: Settings) -> dict[str, str]:
 
 def parse_request(content: Mapping[str, object]) -> RunRequest:
     """Return the request that the store keeps as JSON; equal ones are one object, parsed once."""
-    return _parse_request(json.dumps(content, sort_keys=True))
+    return _parse_request(json.dumps(dict(content), sort_keys=True))
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from utp.cluster.admission import Plan, decide
@@ -19,7 +20,7 @@ from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, Job
 from utp.cluster.limits import NO_LIMITS, Limits
 from utp.cluster.queue_order import WaitingRun
 from utp.cluster.queue_sentences import tell_waits
-from utp.cluster.ray_job import build_job, parse_request
+from utp.cluster.ray_job import build_job, parse_request, parse_request_json
 from utp.cluster.reservation import ActiveRun
 from utp.cluster.room import Placement
 from utp.errors import FailureKind
@@ -50,6 +51,9 @@ HANGING_AFTER_S = 1800.0
 
 SWEEP_EVERY_S = 60.0
 """Between two looks at all jobs that Ray remembers, each of which costs it a look-up."""
+
+MAX_TOLD = 200
+"""Reasons written at a step: the rest follows at the next ones."""
 
 MIN_STEPS_MEASURED = 10
 """Steps after which the time that is left is worth an estimate."""
@@ -205,7 +209,7 @@ class Dispatcher:
         )  # fmt: skip
 
     def _admit(self) -> None:
-        queued = self._queue.queued()
+        queued = self._queue.waiting()
         if not queued:
             return
         nodes = self._inventory.nodes()
@@ -214,7 +218,7 @@ class Dispatcher:
             WaitingRun(
                 run_id=row.run_id, name=row.name, owner=row.owner, project_id=row.project_id, priority=row.priority,
                 seq=row.queued_seq, waited_s=now - row.queued_at, backoff_s=row.not_before_s,
-                request=parse_request(row.request),
+                request=parse_request_json(row.request_json),
             )
             for row in queued
         ]  # fmt: skip
@@ -223,8 +227,12 @@ class Dispatcher:
         for run_id in plan.preempted:
             self._wish(run_id, Wish.PREEMPT, "a run of higher priority")
         self._start(plan, nodes)
-        said = {row.run_id: row.wait_reason for row in queued}
-        if new := {run_id: text for run_id, text in tell_waits(plan).items() if said[run_id] != text}:
+        self._tell(plan, {row.run_id: row.wait_reason for row in queued})
+
+    def _tell(self, plan: Plan, said: Mapping[str, str]) -> None:
+        """Write why runs wait where that has changed, a part at a time: workers' news must not wait for it."""
+        changed = ((run_id, text) for run_id, text in tell_waits(plan).items() if said[run_id] != text)
+        if new := dict(islice(changed, MAX_TOLD)):
             self._recorder.set_wait_reasons(new)
 
     def _start(self, plan: Plan, nodes: Sequence[NodeState]) -> None:

@@ -142,6 +142,13 @@ class Dispatcher:
             self._watching_since = now
         self._looked_at = now
 
+    def _watched_s(self) -> float:
+        return self._clock() - self._watching_since
+
+    def _without_progress_s(self, row: ActiveRow) -> float:
+        """Return how long there was no progress while there was somebody to tell of it."""
+        return min(row.last_progress_age_s or 0.0, self._watched_s())
+
     def _look_after(self, row: ActiveRow) -> None:
         if result := read_result(row.run_dir, row.attempt):
             self._take_result(row, result)
@@ -188,10 +195,10 @@ class Dispatcher:
 
     def _reason_to_kill(self, row: ActiveRow) -> End | None:
         """Return how an attempt whose job is alive has to end, or none."""
-        if (row.last_progress_age_s or 0.0) >= HANGING_AFTER_S:
-            message = f"hung: no step for {row.last_progress_age_s:.0f} s, last in {row.phase or 'training'}"
+        if (age_s := self._without_progress_s(row)) >= HANGING_AFTER_S:
+            message = f"hung: no step for {age_s:.0f} s, last in {row.phase or 'training'}"
             return End(Outcome.FAILED, FailureKind.TIMEOUT, message)
-        if row.lease_until_passed and self._clock() - self._watching_since >= LEASE_S:
+        if row.lease_until_passed and self._watched_s() >= LEASE_S:
             return End(Outcome.LOST, FailureKind.LOST, "nothing was heard of its worker any more")
         if row.wish is not Wish.NONE and (row.last_progress_age_s is None or self._for_s(row, "wish") >= STOP_GRACE_S):
             return conclude(None, row.wish)  # it has nothing to save yet, or did not leave by itself
@@ -207,7 +214,7 @@ class Dispatcher:
         limit_s = parse_request(row.request).max_run_time_s
         if limit_s is not None and row.run_time_s >= limit_s and row.wish is Wish.NONE:
             self._wish(row.run_id, Wish.STOP, f"its limit of {limit_s:g} s")
-        age_s = row.last_progress_age_s or 0.0
+        age_s = self._without_progress_s(row)
         if age_s >= STALLED_AFTER_S and row.health is Health.OK:
             detail = f"no step for {age_s:.0f} s, last in {row.phase or 'training'}"
             self._recorder.set_health(row.run_id, row.attempt, Health.STALLED, detail)

@@ -112,7 +112,7 @@ def test_result_is_taken_also_while_ray_is_down(stage: Stage, running: str) -> N
 
 def test_forgotten_job_is_lost_and_tried_again_as_the_next_attempt(stage: Stage, running: str) -> None:
     stage.jobs.forget()
-    stage.step(LEASE_S + 1)
+    stage.watch(LEASE_S + 1)
     stage.step(GONE_GRACE_S)
     assert stage.state(running) is RunState.QUEUED
     assert stage.attempts(running)[0].outcome is Outcome.LOST
@@ -130,7 +130,7 @@ def test_worker_that_is_heard_of_is_believed_more_than_ray(stage: Stage, running
 
 
 def test_silent_worker_is_stopped_in_ray_before_it_is_replaced(stage: Stage, running: str) -> None:
-    stage.step(LEASE_S + 1)
+    stage.watch(LEASE_S + 1)
     assert stage.jobs.jobs[stage.job_id(running)].is_stop_asked
     assert stage.state(running) is RunState.RUNNING
     stage.jobs.obey()
@@ -139,9 +139,19 @@ def test_silent_worker_is_stopped_in_ray_before_it_is_replaced(stage: Stage, run
     assert stage.state(running) is RunState.QUEUED
 
 
+def test_workers_get_the_time_of_a_lease_to_be_heard_after_the_store_was_away(stage: Stage, running: str) -> None:
+    stage.step(600)  # nobody looked, and no worker could renew its lease
+    stage.watch(LEASE_S - 5)
+    assert stage.state(running) is RunState.RUNNING
+    assert not stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+    stage.beat(running)
+    stage.watch(LEASE_S - 5)
+    assert not stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+
+
 def test_job_that_can_not_be_killed_is_given_up(stage: Stage, running: str) -> None:
-    stage.step(LEASE_S + 1)
-    stage.step(KILL_GRACE_S)
+    stage.watch(LEASE_S + 1)
+    stage.watch(KILL_GRACE_S)
     assert stage.attempts(running)[0].outcome is Outcome.LOST
 
 
@@ -201,7 +211,7 @@ def test_run_that_does_not_leave_is_stopped_by_ray(stage: Stage, running: str) -
         stage.step(20)
     assert stage.jobs.jobs[stage.job_id(running)].is_stop_asked
     stage.jobs.obey()
-    stage.step(LEASE_S + 1)
+    stage.watch(LEASE_S + 1)
     stage.step(GONE_GRACE_S)
     assert stage.state(running) is RunState.PAUSED
 
@@ -216,10 +226,9 @@ def test_run_over_its_time_limit_is_asked_to_stop(stage: Stage) -> None:
 
 
 def test_run_without_a_step_is_stalled_then_well_again(stage: Stage, running: str) -> None:
-    for _ in range(6):
-        stage.now += 10
+    for _ in range(12):
         stage.beat(running, 1)
-    stage.step()
+        stage.step(5)
     assert stage.run(running).health is Health.STALLED
     stage.beat(running, 2)
     stage.step()
@@ -227,13 +236,11 @@ def test_run_without_a_step_is_stalled_then_well_again(stage: Stage, running: st
 
 
 def test_run_that_hangs_is_killed_and_tried_again(stage: Stage, running: str) -> None:
-    stage.beat(running, 1)
-    for _ in range(int(HANGING_AFTER_S // 20) + 2):
-        stage.now += 20
+    for _ in range(int(HANGING_AFTER_S // 8) + 2):
         stage.beat(running, 1)
-    stage.step()
+        stage.step(8)
     stage.jobs.obey()
-    stage.step(LEASE_S + 1)
+    stage.watch(LEASE_S + 1)
     stage.step(GONE_GRACE_S)
     assert stage.state(running) is RunState.QUEUED
     assert stage.attempts(running)[0].failure_kind is FailureKind.TIMEOUT

@@ -181,7 +181,7 @@ class Queue(RuleBasedStateMachine):
                 self.stop_accepted.add(run_id)
         for _ in range(8):
             self.ray_obeys()
-            self.stage.step(LEASE_S + 1)
+            self.stage.watch(LEASE_S + 1)
         assert all(self.stage.state(run_id) in ENDED for run_id in runs)
 
     def _alive(self, run_id: str) -> list[int]:

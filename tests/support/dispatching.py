@@ -75,6 +75,12 @@ class Stage:
         self.now += after_s
         self.dispatcher.step()
 
+    def watch(self, for_s: float) -> None:
+        """Let time pass with a dispatcher that steps all the while."""
+        while for_s > 0:
+            self.step(min(5.0, for_s))
+            for_s -= 5.0
+
     def run(self, run_id: str) -> Run:
         with self.database.read() as connection:
             return connection.execute(Run.__table__.select().where(Run.id == run_id)).one()  # type: ignore[return-value]

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from utp.cluster.admission import Plan, decide
@@ -19,11 +20,12 @@ from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, Job
 from utp.cluster.limits import NO_LIMITS, Limits
 from utp.cluster.queue_order import WaitingRun
 from utp.cluster.queue_sentences import tell_waits
-from utp.cluster.ray_job import build_job, parse_request
+from utp.cluster.ray_job import build_job, parse_request, parse_request_json
 from utp.cluster.reservation import ActiveRun
 from utp.cluster.room import Placement
 from utp.errors import FailureKind
 from utp.store.errors import AlreadyEnded, RunNotFound, StoreBusy, StoreUnavailable
+from utp.store.policy import LEASE_S
 from utp.store.recorder import Recorder
 from utp.store.recorder.attempts import Submission
 from utp.store.repositories.run_queue import ActiveRow, QueueRepository
@@ -50,6 +52,14 @@ HANGING_AFTER_S = 1800.0
 
 SWEEP_EVERY_S = 60.0
 """Between two looks at all jobs that Ray remembers, each of which costs it a look-up."""
+
+MAX_GAP_S = 10.0
+"""Between two looks at the leases. After a longer one, as while the store or this process was away, no worker could
+renew its own or be heard: all of them get the time of a lease to be heard again.
+"""
+
+MAX_TOLD = 200
+"""Reasons written at a step: the rest follows at the next ones."""
 
 MIN_STEPS_MEASURED = 10
 """Steps after which the time that is left is worth an estimate."""
@@ -94,6 +104,8 @@ class Dispatcher:
         self._policy = policy or Policy()
         self._since: dict[tuple[str, str], float] = {}
         self._swept_at = -SWEEP_EVERY_S
+        self._looked_at = -MAX_GAP_S
+        self._watching_since = 0.0
 
     def run(self, is_over: Callable[[], bool], sleep: Callable[[float], None] = time.sleep) -> None:
         """Step until told to leave; a database or a Ray that is away for a while is waited for."""
@@ -112,6 +124,7 @@ class Dispatcher:
         """
         trouble: ClusterUnreachable | None = None
         active = self._queue.active()
+        self._note_look()
         for row in active:
             try:
                 self._look_after(row)
@@ -122,6 +135,19 @@ class Dispatcher:
             raise trouble
         self._sweep()
         self._admit()
+
+    def _note_look(self) -> None:
+        now = self._clock()
+        if now - self._looked_at >= MAX_GAP_S:
+            self._watching_since = now
+        self._looked_at = now
+
+    def _watched_s(self) -> float:
+        return self._clock() - self._watching_since
+
+    def _without_progress_s(self, row: ActiveRow) -> float:
+        """Return how long there was no progress while there was somebody to tell of it."""
+        return min(row.last_progress_age_s or 0.0, self._watched_s())
 
     def _look_after(self, row: ActiveRow) -> None:
         if result := read_result(row.run_dir, row.attempt):
@@ -169,10 +195,10 @@ class Dispatcher:
 
     def _reason_to_kill(self, row: ActiveRow) -> End | None:
         """Return how an attempt whose job is alive has to end, or none."""
-        if (row.last_progress_age_s or 0.0) >= HANGING_AFTER_S:
-            message = f"hung: no step for {row.last_progress_age_s:.0f} s, last in {row.phase or 'training'}"
+        if (age_s := self._without_progress_s(row)) >= HANGING_AFTER_S:
+            message = f"hung: no step for {age_s:.0f} s, last in {row.phase or 'training'}"
             return End(Outcome.FAILED, FailureKind.TIMEOUT, message)
-        if row.lease_until_passed:
+        if row.lease_until_passed and self._watched_s() >= LEASE_S:
             return End(Outcome.LOST, FailureKind.LOST, "nothing was heard of its worker any more")
         if row.wish is not Wish.NONE and (row.last_progress_age_s is None or self._for_s(row, "wish") >= STOP_GRACE_S):
             return conclude(None, row.wish)  # it has nothing to save yet, or did not leave by itself
@@ -188,7 +214,7 @@ class Dispatcher:
         limit_s = parse_request(row.request).max_run_time_s
         if limit_s is not None and row.run_time_s >= limit_s and row.wish is Wish.NONE:
             self._wish(row.run_id, Wish.STOP, f"its limit of {limit_s:g} s")
-        age_s = row.last_progress_age_s or 0.0
+        age_s = self._without_progress_s(row)
         if age_s >= STALLED_AFTER_S and row.health is Health.OK:
             detail = f"no step for {age_s:.0f} s, last in {row.phase or 'training'}"
             self._recorder.set_health(row.run_id, row.attempt, Health.STALLED, detail)
@@ -205,7 +231,7 @@ class Dispatcher:
         )  # fmt: skip
 
     def _admit(self) -> None:
-        queued = self._queue.queued()
+        queued = self._queue.waiting()
         if not queued:
             return
         nodes = self._inventory.nodes()
@@ -214,7 +240,7 @@ class Dispatcher:
             WaitingRun(
                 run_id=row.run_id, name=row.name, owner=row.owner, project_id=row.project_id, priority=row.priority,
                 seq=row.queued_seq, waited_s=now - row.queued_at, backoff_s=row.not_before_s,
-                request=parse_request(row.request),
+                request=parse_request_json(row.request_json),
             )
             for row in queued
         ]  # fmt: skip
@@ -223,8 +249,12 @@ class Dispatcher:
         for run_id in plan.preempted:
             self._wish(run_id, Wish.PREEMPT, "a run of higher priority")
         self._start(plan, nodes)
-        said = {row.run_id: row.wait_reason for row in queued}
-        if new := {run_id: text for run_id, text in tell_waits(plan).items() if said[run_id] != text}:
+        self._tell(plan, {row.run_id: row.wait_reason for row in queued})
+
+    def _tell(self, plan: Plan, said: Mapping[str, str]) -> None:
+        """Write why runs wait where that has changed, a part at a time: workers' news must not wait for it."""
+        changed = ((run_id, text) for run_id, text in tell_waits(plan).items() if said[run_id] != text)
+        if new := dict(islice(changed, MAX_TOLD)):
             self._recorder.set_wait_reasons(new)
 
     def _start(self, plan: Plan, nodes: Sequence[NodeState]) -> None:

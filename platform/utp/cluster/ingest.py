@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from utp.config.paths import AttemptPaths, RunPaths
-from utp.core.checkpoint import MANIFEST, Checkpoint, CheckpointStore
+from utp.core.checkpoint import Checkpoint, CheckpointStore
+from utp.core.checkpoint_manifest import MANIFEST
 from utp.core.journal import read_json
 from utp.errors import FailureKind
 from utp.store.errors import AttemptNotStarted

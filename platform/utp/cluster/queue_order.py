@@ -65,8 +65,7 @@ def _take_turns(
     while heap:
         share, _, line = heap[0]
         row = line.popleft()
-        share += weight(row.request)
-        held[row.owner] = share
+        held[row.owner] = share = share + weight(row.request)
         if line:
             heapq.heapreplace(heap, (share, line[0].seq, line))
         else:

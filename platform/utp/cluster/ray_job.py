@@ -71,11 +71,12 @@ def job_env(settings: Settings) -> dict[str, str]:
 
 def parse_request(content: Mapping[str, object]) -> RunRequest:
     """Return the request that the store keeps as JSON; equal ones are one object, parsed once."""
-    return _parse_request(json.dumps(content, sort_keys=True))
+    return parse_request_json(json.dumps(dict(content), sort_keys=True))
 
 
 @lru_cache(maxsize=4096)
-def _parse_request(text: str) -> RunRequest:
+def parse_request_json(text: str) -> RunRequest:
+    """Return the request of this text; the same object for the same text."""
     return _REQUEST.validate_json(text)
 
 

@@ -37,6 +37,9 @@ class Preprocessing:
     is_bgr: bool = False
     """Whether the model wants blue first."""
 
+    halves_to_even: bool = False
+    """Whether half of an odd margin becomes the even number beside it, as in timm's crop, and not the one below."""
+
     processor_config: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What `save_processor` writes as `preprocessor_config.json`."""
 
@@ -67,7 +70,7 @@ class Preprocessing:
         """Resize and crop uint8 (3, H, W) to uint8 (3, *size), as in evaluation."""
         if self.resize is not None:
             image = F.resize(image, self._resized(image), interpolation=self.interpolation_mode, antialias=True)
-        return image if self.crop is None else _center_crop(image, self.crop)
+        return image if self.crop is None else _center_crop(image, self.crop, self.halves_to_even)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
         """Turn (N, 3, H, W) in 0..255, uint8 or float32, into the model's float32 input; overwrites float32."""
@@ -100,13 +103,14 @@ class Preprocessing:
         return [self.resize, longest] if height <= width else [longest, self.resize]
 
 
-def _center_crop(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    # Not torchvision's: it rounds an odd margin up or down to the even number, the processors always down.
+def _center_crop(image: torch.Tensor, size: tuple[int, int], halves_to_even: bool) -> torch.Tensor:
+    # Not torchvision's: it rounds half an odd margin to the even number, transformers' own processors always down.
     missing = [max(wanted - got, 0) for wanted, got in zip(size, image.shape[-2:], strict=True)]
     if any(missing):
         top, left = missing[0] // 2, missing[1] // 2
         image = F.pad(image, [left, top, missing[1] - left, missing[0] - top], fill=0)
-    top, left = ((got - wanted) // 2 for wanted, got in zip(size, image.shape[-2:], strict=True))
+    margins = [got - wanted for wanted, got in zip(size, image.shape[-2:], strict=True)]
+    top, left = (round(margin / 2) if halves_to_even else margin // 2 for margin in margins)
     return image[..., top : top + size[0], left : left + size[1]]
 
 

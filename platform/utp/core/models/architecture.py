@@ -56,6 +56,8 @@ def set_classes(config: PreTrainedConfig, classes: Sequence[str]) -> None:
     """Give a config these classes, by index."""
     config.id2label = dict(enumerate(classes))
     config.label2id = {name: index for index, name in enumerate(classes)}
+    if hasattr(config, "label_names"):  # timm's wrapper keeps those of its file apart, and would save them again
+        config.label_names = list(classes)
 
 
 def hub_problem(error: Exception) -> str:

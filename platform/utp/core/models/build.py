@@ -59,6 +59,8 @@ def build_classifier(
         set_drop_path(config, drop_path_rate, source.model_flavour)
     if image_size and not load_pretrained and isinstance(getattr(config, "image_size", None), int):
         config.image_size = max(image_size)
+    if image_size and config.model_type == "timm_wrapper":  # whose image processor is saved in it
+        config.pretrained_cfg = {**(config.pretrained_cfg or {}), "input_size": [3, *image_size]}
     if load_pretrained:
         model, absent = _load_weights(source, config)
         _draw(model, absent | (frozenset() if has_our_head else label_parameter_names(model)), seed)

@@ -117,8 +117,9 @@ class TrainConfig:
     gradient_checkpointing: bool = False
     """Compute activations again in backward: less memory, about a third more time. Not in all families."""
 
-    channels_last: bool = False
-    """Lay images and kernels out with channels last: faster convolutions, no gain for plain transformers."""
+    channels_last: bool | None = None
+    """Lay images and kernels out with channels last: faster convolutions, other roundings. None means yes for models
+    with convolutions beyond a patch embedding, and no for plain transformers; a resumed run keeps what it had."""
 
     compile: bool = False
     """Compile the model with `torch.compile`: a slow start, once per batch size, and faster steps after it."""

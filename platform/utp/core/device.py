@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -25,11 +25,21 @@ class Compute:
     autocast_dtype: torch.dtype
     num_threads: int
     deterministic: bool = False
+    channels_last: bool = False
 
     @property
     def is_cpu(self) -> bool:
         """Whether the device computes in step with Python, so that reading a value costs nothing."""
         return self.device.type == "cpu"
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How images are laid out, as `Tensor.to` takes it."""
+        return torch.channels_last if self.channels_last else torch.preserve_format
+
+    def with_channels_last(self, channels_last: bool) -> Compute:
+        """Return the same with this memory format, which depends on the model."""
+        return replace(self, channels_last=channels_last)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which forward and loss run."""

@@ -22,6 +22,7 @@ from utp.core.distributed import StopVote, check_batch_is_divisible, is_first_ra
 from utp.core.ema import Ema
 from utp.core.gradients import Gradients
 from utp.core.guard import BufferRollback, FiniteGuard
+from utp.core.memory_format import lay_out
 from utp.core.optimizers.build import build_optimizer, set_learning_rate
 from utp.core.randomness import derive_seed, reseed
 from utp.core.reporter import Reporter, RunPlan
@@ -114,7 +115,9 @@ class _Run:
             reporter.log_note(note)
 
         # Model, optimizer, schedule.
-        model = task.build_model().to(self.compute.device)
+        model, self.compute = lay_out(config, self.compute, task.build_model(), saved_compute)
+        if config.channels_last not in (None, self.compute.channels_last):
+            reporter.log_note(f"channels_last: this attempt keeps {self.compute.channels_last}, as the run began")
         optimizer = build_optimizer(config, model)
         self.groups = _group_batches(task.batch_sizes, config.grad_accum_steps)
         self.schedule: Schedule = build_schedule(config, total_steps=len(self.groups) * config.epochs)

@@ -16,6 +16,7 @@ from utp.core.checkpoint import Checkpoint, CheckpointStore
 from utp.core.checkpoint_choice import choose_checkpoint
 from utp.core.checkpointer import Checkpointer
 from utp.core.device import resolve_compute
+from utp.core.memory_format import lay_out
 from utp.core.task import Evaluation, Task
 from utp.core.tasks.entries import TASKS
 from utp.errors import ConfigError, DatasetError
@@ -86,12 +87,13 @@ def _compare_data(config: TrainConfig, task: Task, checkpoint: Checkpoint) -> bo
 def _evaluate(
     config: TrainConfig, task: Task, paths: RunPaths, checkpoint: Checkpoint, *, split: str, views: str | None
 ) -> Evaluation:
-    compute, notes = resolve_compute(config, checkpoint.read_state()["compute"])
+    saved = checkpoint.read_state()["compute"]
+    compute, notes = resolve_compute(config, saved)
     compute.apply()
     for note in notes:
         log.info("%s", note)
     store = CheckpointStore(paths.checkpoint_dir, attempt=0)
-    model = task.build_model().to(compute.device)
+    model, compute = lay_out(config, compute, task.build_model(), saved)
     Checkpointer(config, task.identity, paths, store, log.info).load_weights(model, checkpoint)
     model.eval()
     with torch.no_grad():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from utp.config.train import TrainConfig
-from utp.core.data.transforms import Preprocessing
+from utp.core.memory_format import is_convolutional
 from utp.core.models.build import build_classifier
 from utp.core.models.options import prepare_model
 from utp.core.models.source import ModelSource
@@ -23,6 +23,7 @@ Build = Callable[..., ModelSource]
 NO_DROP_PATH = {
     "deit", "levit", "mobilenet_v1", "mobilenet_v2", "mobilevit", "mobilevitv2", "regnet", "resnet", "siglip", "vit",
 }  # fmt: skip
+WITHOUT_CONVOLUTIONS = {"beit", "deit", "siglip", "swin", "vit"}
 CHECKPOINTS = {"beit", "deit", "siglip", "swin", "vit"}
 
 
@@ -74,26 +75,18 @@ def test_gradient_checkpointing_gives_the_same_gradients_or_is_refused(architect
     assert len(calls) >= 2, "forward ran again in backward; twice where stages and their blocks are checkpointed"
 
 
-@pytest.mark.parametrize("options", [{"channels_last": True}, {"compile": True}])
-def test_names_and_shapes_of_the_weights_are_those_of_the_plain_model(
-    architecture: Build, options: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_convolutions_are_told_from_a_patch_embedding(architecture: Build, family: str) -> None:
+    assert is_convolutional(build(architecture(family))) == (family not in WITHOUT_CONVOLUTIONS)
+
+
+def test_names_and_shapes_of_the_weights_are_those_of_the_plain_model(architecture: Build) -> None:
     source = architecture("resnet")
     plain = build(source).state_dict()
-    prepared = prepare_model(TrainConfig(root="x", model_flavour="x", **options), build(source))
+    prepared = prepare_model(TrainConfig(root="x", model_flavour="x", compile=True), build(source))
     assert isinstance(prepared, PreTrainedModel)
     assert prepared.state_dict().keys() == plain.keys()
     assert all(torch.equal(tensor, plain[name]) for name, tensor in prepared.state_dict().items())
-
-
-@pytest.mark.parametrize("is_bgr", [False, True])
-def test_channels_last_holds_from_the_bytes_to_the_kernels(architecture: Build, is_bgr: bool) -> None:
-    model = prepare_model(TrainConfig(root="x", model_flavour="x", channels_last=True), build(architecture("resnet")))
-    kernels = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d)]
-    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
-    plain = Preprocessing(resize=8, crop=(8, 8), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), is_bgr=is_bgr)
-    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8).to("cpu", memory_format=torch.channels_last)
-    assert plain.normalise(images).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_sync_batchnorm_on_the_cpu_is_refused_with_the_way_out(architecture: Build) -> None:

@@ -1,4 +1,4 @@
-"""How a model is trained beyond its weights: drop-path, memory for time, memory format, compilation."""
+"""How a model is trained beyond its weights: drop-path, memory for time, compilation."""
 
 from __future__ import annotations
 
@@ -62,8 +62,6 @@ def prepare_model(config: TrainConfig, model: PreTrainedModel) -> PreTrainedMode
     if config.sync_batchnorm:
         _check_workers(config)
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
-    if config.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     if config.compile:
         # In place: `torch.compile(model)` would put `_orig_mod.` before the names of a checkpoint. One graph per batch
         # size, not one of any size: a resumed run then meets the same kernels, whatever sizes it sees first.

@@ -80,7 +80,6 @@ class ImageClassification:
         loss_options = loss.check_options(config.loss_options, "loss_options")
         self._train_loss = self._weighted(loss.load()(loss_options, is_training=True))
         self._eval_loss = loss.load()(loss_options, is_training=False)
-        self._memory_format = torch.channels_last if config.channels_last else torch.preserve_format
         augmentation = GPU_AUGMENTATIONS.get(config.gpu_augmentation)
         options = augmentation.check_options(config.gpu_augmentation_options, "gpu_augmentation_options")
         self._augment_batch = augmentation.load()(options, config.seed)
@@ -179,7 +178,7 @@ class ImageClassification:
 
     def _to_device(self, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images, still bytes, and labels."""
-        images = batch.images.to(compute.device, non_blocking=True, memory_format=self._memory_format)
+        images = batch.images.to(compute.device, non_blocking=True, memory_format=compute.memory_format)
         labels = batch.labels.to(compute.device, non_blocking=True)
         return images, labels
 

@@ -15,6 +15,7 @@ from torch.utils.dlpack import from_dlpack
 from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 
 from utp.core.data.decode import exif_turn, faults_of, open_image, to_rgb, upright
+from utp.core.native.resize import resize_crop
 
 Box = tuple[int, int, int, int]
 """(top, left, height, width) in pixels of the upright picture."""
@@ -41,8 +42,10 @@ class Picture(Protocol):
         """In pixels."""
         ...
 
-    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
-        """Return the box as uint8 (3, *size), antialiased."""
+    def resized_crop(
+        self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased; with `flip`, left and right change sides."""
         ...
 
 
@@ -62,13 +65,11 @@ class PixelPicture:
         self.pixels = pixels
         self.height, self.width = pixels.shape[-2:]
 
-    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
-        """Return the box as uint8 (3, *size), antialiased."""
-        top, left, height, width = box
-        # Of a batch of one, laid out channels-last for certain, torch's resize takes half the time.
-        part = self.pixels[None, :, top : top + height, left : left + width]
-        part = part.contiguous(memory_format=torch.channels_last)
-        return _resized(part, size, interpolation)[0].contiguous()
+    def resized_crop(
+        self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased; with `flip`, left and right change sides."""
+        return _resized_crop(self.pixels, box, size, interpolation, flip=flip)
 
 
 class EncodedPicture:
@@ -90,14 +91,14 @@ class EncodedPicture:
                 self._image = to_rgb(upright(self._image))
                 self.width, self.height = self._image.size
 
-    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
-        """Return the box as uint8 (3, *size), antialiased; once, since the file is decoded for it."""
+    def resized_crop(
+        self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased, as `Picture` says; once: the file is decoded for it."""
         with faults_of(self._path, self._image):
             image, divisor = self._decode(box, size)
-        top, left, height, width = _divide(box, divisor, image.height, image.width)
-        part = image.crop((left, top, left + width, top + height))
-        pixels = _resized(_four_channels(part)[None], size, interpolation)[0]
-        return pixels[:3].contiguous()  # a flip of three in four channels takes longer than this and a flip together
+        box = _divide(box, divisor, image.height, image.width)
+        return _resized_crop(*_four_channels(image, box), size, interpolation, flip=flip)
 
     def _decode(self, box: Box, size: tuple[int, int]) -> tuple[Image.Image, int]:
         if not isinstance(self._image, JpegImageFile):
@@ -130,6 +131,20 @@ def _divide(box: Box, divisor: int, image_height: int, image_width: int) -> Box:
     return min(top, image_height - height), min(left, image_width - width), height, width
 
 
+def _resized_crop(
+    pixels: torch.Tensor, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool
+) -> torch.Tensor:
+    """Return the box of uint8 (3 or 4, H, W) as uint8 (3, *size); compiled or not, the same pixels."""
+    done = resize_crop(pixels, box, size, interpolation.value, flip=flip)
+    if done is not None:
+        return done
+    top, left, height, width = box
+    # Of a batch of one, laid out channels-last for certain, torch's resize takes half the time.
+    part = pixels[None, :, top : top + height, left : left + width]
+    resized = _resized(part.contiguous(memory_format=torch.channels_last), size, interpolation)[0, :3]
+    return resized.contiguous().flip(-1) if flip else resized.contiguous()
+
+
 def _resized(batch: torch.Tensor, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
     """Return uint8 (1, C, *size), antialiased.
 
@@ -141,14 +156,16 @@ def _resized(batch: torch.Tensor, size: tuple[int, int], interpolation: F.Interp
     return pixels
 
 
-def _four_channels(image: Image.Image) -> torch.Tensor:
-    """Return RGB and a filler as uint8 (4, H, W), on Pillow's own memory: nothing is copied.
+def _four_channels(image: Image.Image, box: Box) -> tuple[torch.Tensor, Box]:
+    """Return RGB and a filler as uint8 (4, H, W), and where in it the box is; on Pillow's own memory, uncopied.
 
     Four bytes a pixel are also what torch's antialiased resize is fastest on.
     """
     try:
         values = pyarrow.array(image).values
     except ValueError:  # a picture over 16 MiB lies in several pieces
-        return torch.from_numpy(np.array(image.convert("RGBX"))).permute(2, 0, 1)
+        top, left, height, width = box
+        part = image.crop((left, top, left + width, top + height)).convert("RGBX")
+        return torch.from_numpy(np.array(part)).permute(2, 0, 1), (0, 0, height, width)
     pixels: torch.Tensor = from_dlpack(values)
-    return pixels.view(image.height, image.width, 4).permute(2, 0, 1)
+    return pixels.view(image.height, image.width, 4).permute(2, 0, 1), box

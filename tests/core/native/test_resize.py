@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 import torch
+from tests.support.native_code import native_code
 from torch.nn.functional import interpolate
 from torchvision.transforms.v2 import functional as F  # noqa: N812
 
@@ -15,9 +15,8 @@ from utp.core.augmentations.standard import build
 from utp.core.data.picture import PixelPicture
 from utp.core.data.transforms import Preprocessing
 from utp.core.native import resize
-from utp.core.native.library import forget_libraries, problem_of
+from utp.core.native.library import problem_of
 from utp.core.randomness import reseed
-from utp.settings import get_settings
 
 needs_library = pytest.mark.skipif(bool(problem_of("resize")), reason=f"compiled resize: {problem_of('resize')}")
 
@@ -83,18 +82,6 @@ def test_other_layouts_kernels_and_types_are_left_to_torch() -> None:
     assert resize.resize_crop(pixels, box, (0, 4), "bilinear", flip=False) is None
 
 
-@pytest.fixture
-def without_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("UTP_NATIVE", "0")
-    caches = (get_settings.cache_clear, forget_libraries, resize.loaded_function.cache_clear)
-    for clear in caches:
-        clear()
-    yield
-    monkeypatch.undo()
-    for clear in caches:
-        clear()
-
-
 def augmented() -> list[torch.Tensor]:
     preprocessing = Preprocessing(resize=64, crop=(64, 48), mean=(0.5,) * 3, std=(0.5,) * 3)
     transform, pictures = build(preprocessing, StandardOptions()), []
@@ -104,12 +91,13 @@ def augmented() -> list[torch.Tensor]:
     return pictures
 
 
-def test_switched_off_it_gives_the_same_pixels(request: pytest.FixtureRequest) -> None:
+def test_switched_off_it_gives_the_same_pixels() -> None:
     with_library = augmented()
-    request.getfixturevalue("without_library")
-    assert problem_of("resize") == "UTP_NATIVE=0 switches it off"
-    assert resize.resize_crop(noise(9, 9), (0, 0, 9, 9), (4, 4), "bilinear", flip=False) is None
-    assert all(torch.equal(one, other) for one, other in zip(with_library, augmented(), strict=True))
+    with native_code(on=False):
+        assert problem_of("resize") == "UTP_NATIVE=0 switches it off"
+        assert resize.resize_crop(noise(9, 9), (0, 0, 9, 9), (4, 4), "bilinear", flip=False) is None
+        without = augmented()
+    assert all(torch.equal(one, other) for one, other in zip(with_library, without, strict=True))
 
 
 @needs_library

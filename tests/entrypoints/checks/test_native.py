@@ -12,7 +12,8 @@ def test_missing_library_is_named_with_its_use_and_the_way_to_it(monkeypatch: py
     finding = native.check_native()
     assert finding.status == "ok"  # nothing fails without it
     assert "libresize.so is not built: the decoded cache" in finding.found
-    assert "make install" in finding.todo
+    assert "libjpeg.so is not built: JPEGs" in finding.found
+    assert "apt install gcc libc6-dev libjpeg-dev" in finding.todo
 
 
 def test_libraries_in_use_need_nothing_done(monkeypatch: pytest.MonkeyPatch) -> None:

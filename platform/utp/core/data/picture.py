@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +15,8 @@ from torch.nn.functional import interpolate
 from torch.utils.dlpack import from_dlpack
 from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 
-from utp.core.data.decode import exif_turn, faults_of, open_image, to_rgb, upright
+from utp.core.data.decode import MAX_PIXELS, exif_turn, faults_of, parse_image, read_image_file, to_rgb, upright
+from utp.core.native.jpeg import decode_part, simple_size
 from utp.core.native.resize import resize_crop
 
 Box = tuple[int, int, int, int]
@@ -82,33 +84,59 @@ class EncodedPicture:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._image = open_image(path)
-        with faults_of(path, self._image):
-            if isinstance(self._image, JpegImageFile):
-                self._turn = exif_turn(self._image)
-                self.width, self.height = self._image.size[::-1] if self._turn in _TRANSPOSED else self._image.size
-            else:  # only JPEG says all before its pixels, and can be decoded in part
-                self._image = to_rgb(upright(self._image))
-                self.width, self.height = self._image.size
+        self._content = read_image_file(path)
+        self._turn: Image.Transpose | None = None
+        self._image: Image.Image | None = None
+        size = simple_size(self._content)
+        if size is not None and math.prod(size) <= MAX_PIXELS:
+            self.height, self.width = size
+        else:
+            self.height, self.width = self._open()
 
     def resized_crop(
         self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool = False
     ) -> torch.Tensor:
         """Return the box as uint8 (3, *size), antialiased, as `Picture` says; once: the file is decoded for it."""
-        with faults_of(self._path, self._image):
-            image, divisor = self._decode(box, size)
-        box = _divide(box, divisor, image.height, image.width)
-        return _resized_crop(*_four_channels(image, box), size, interpolation, flip=flip)
-
-    def _decode(self, box: Box, size: tuple[int, int]) -> tuple[Image.Image, int]:
-        if not isinstance(self._image, JpegImageFile):
-            return self._image, 1
         divisor = next((s for s in _DCT_SCALES if self._is_enough(s, box, size)), 1)
-        if divisor > 1:
-            self._image.draft(None, (self._image.width // divisor, self._image.height // divisor))
-        return to_rgb(upright(self._image)), divisor
+        pixels, box = self._decode_part(box, divisor) or self._decode(box, divisor)
+        return _resized_crop(pixels, box, size, interpolation, flip=flip)
+
+    def _open(self) -> tuple[int, int]:
+        """Have Pillow read the header, and return the upright height and width."""
+        image = parse_image(self._path, self._content)
+        with faults_of(self._path, image):
+            if isinstance(image, JpegImageFile):
+                self._turn = exif_turn(image)
+            else:  # only JPEG says all before its pixels, and can be decoded in part
+                image = to_rgb(upright(image))
+        self._image = image
+        return image.size if self._turn in _TRANSPOSED else image.size[::-1]
+
+    def _decode_part(self, box: Box, divisor: int) -> tuple[torch.Tensor, Box] | None:
+        """Return the box alone, uint8 (3, h, w), and where in it the box is; none where Pillow has to decode."""
+        if self._image is not None:
+            return None
+        box = _divide(box, divisor, -(-self.height // divisor), -(-self.width // divisor))
+        pixels = decode_part(self._content, box, divisor)
+        return None if pixels is None else (pixels, (0, 0, *box[2:]))
+
+    def _decode(self, box: Box, divisor: int) -> tuple[torch.Tensor, Box]:
+        """Return the picture as uint8 (4, H, W), and where in it the box is."""
+        if self._image is None:
+            self._open()
+        image = self._image
+        assert image is not None, "opened"
+        if not isinstance(image, JpegImageFile):
+            return _four_channels(image, box)
+        with faults_of(self._path, image):
+            if divisor > 1:
+                image.draft(None, (image.width // divisor, image.height // divisor))
+            decoded = to_rgb(upright(image))
+        return _four_channels(decoded, _divide(box, divisor, decoded.height, decoded.width))
 
     def _is_enough(self, divisor: int, box: Box, size: tuple[int, int]) -> bool:
+        if self._image is not None and not isinstance(self._image, JpegImageFile):
+            return False
         if self._turn is not None and (self.width % divisor or self.height % divisor):
             return False  # the scaled pixels count from the stored picture's corner, which is another one now
         return all(edge >= divisor * _DCT_MARGIN * wanted for edge, wanted in zip(box[2:], size, strict=True))

@@ -20,8 +20,10 @@ FOLDER = Path(__file__).resolve().parent
 # No fused multiply-add: the weights must round as torch's do.
 FLAGS = ("-O3", "-std=c11", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
 
-LIBRARIES = {"resize": ("-lm",)}
+LIBRARIES = {"resize": ("-lm",), "jpeg": ("-ljpeg",)}
 """Each C file, with what it is linked to."""
+
+JPEG_PACKAGE = "the headers of libjpeg-turbo (Debian, Ubuntu: libjpeg-dev; Fedora, RHEL: libjpeg-turbo-devel)"
 
 
 def main() -> None:
@@ -65,6 +67,8 @@ def build(name: str) -> str:
 
 
 def _reason(complaint: str) -> str:
+    if "jpeglib.h" in complaint or "-ljpeg" in complaint:
+        return f"it needs {JPEG_PACKAGE}"
     lines = [line for line in complaint.splitlines() if "error" in line]
     return lines[0].strip() if lines else "the compiler failed"
 

@@ -6,10 +6,16 @@ from utp.core.native.build import LIBRARIES
 from utp.core.native.library import problem_of
 from utp.entrypoints.checks.finding import Finding
 
-SERVES = {"resize": "the decoded cache serves 2 to 3 times as many pictures a second with it"}
+SERVES = {
+    "resize": "the decoded cache serves 2 to 3 times as many pictures a second with it",
+    "jpeg": "JPEGs are decoded in about two thirds of the time with it",
+}
 """What each library is good for."""
 
-TODO = "install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev), then `make install` in a checkout"
+TODO = (
+    "install a C compiler and libjpeg-turbo's headers (Debian, Ubuntu: apt install gcc libc6-dev libjpeg-dev), "
+    "then in a checkout: .venv/bin/python platform/utp/core/native/build.py"
+)
 
 
 def check_native() -> Finding:

@@ -5,7 +5,7 @@
 VENV := .venv
 RUN := $(VENV)/bin
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
-SETTINGS := pyproject.toml requirements.lock tools/environment.py
+SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard platform/utp/core/native/*.c)
 BENCHES := $(sort $(wildcard bench/*.py))
 
 .PHONY: help install demo test test-faults verify lint types contracts check-lock bench lock clean

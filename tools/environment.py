@@ -26,6 +26,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
+NATIVE = ROOT / "platform" / "utp" / "core" / "native" / "build.py"
 UNFINISHED = VENV / ".installing"
 """There while packages are being installed: where a next call finds it, some may be half there."""
 
@@ -68,6 +69,7 @@ def install(what: str) -> None:
         command: tuple[str | Path, ...] = (UV, "pip", "install", "--python", PYTHON, *lock, *REQUIREMENTS[what])
         run(*command, env=uv_environment())
         UNFINISHED.unlink()
+        run(PYTHON, NATIVE)  # here too: uv does not build an editable package anew when a C file has changed
         for stamp in STAMPS[what]:
             (VENV / stamp).touch()
     say("ready: .venv/bin/utp --help")

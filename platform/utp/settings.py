@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias="UTP_DATABASE_URL", repr=False)
     """SQLAlchemy address of the store: `postgresql+psycopg://user:password@host/name`. Unset: SQLite in `home`."""
 
+    native: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=True, validation_alias="UTP_NATIVE")
+    """Use the compiled code for pictures where it is there; 0, false, no and off switch it off."""
+
     debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
     """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""
 

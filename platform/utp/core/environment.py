@@ -14,6 +14,7 @@ import psutil
 import torch
 
 from utp.core.device import available_cores
+from utp.core.native.jpeg import decoder_name
 
 _PACKAGES = ("utp", "torch", "torchvision", "transformers", "numpy", "pillow", "safetensors", "timm", "ray")
 MAX_DIFF_BYTES = 1_000_000
@@ -26,6 +27,7 @@ def describe_environment(code_directory: Path) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "jpeg_decoder": decoder_name(),
         "command": sys.argv,
         "host": platform.node(),
         "hardware": _describe_hardware(),

@@ -20,6 +20,7 @@ from utp.entrypoints.checks.machine import (
     check_shared_memory,
     check_text_encoding,
 )
+from utp.entrypoints.checks.native import check_native
 from utp.entrypoints.checks.storage import (
     check_cache_folder,
     check_datasets_folder,
@@ -34,6 +35,7 @@ CHECKS: tuple[tuple[str, Callable[[], Finding]], ...] = (
     ("packages", check_packages),
     ("torch", check_torch),
     ("gpus", check_gpus),
+    ("native code", check_native),
     ("cores", check_cores),
     ("memory", check_memory),
     ("shared memory", check_shared_memory),

@@ -64,7 +64,7 @@ def evaluate_run(
     config = read_config(paths.config)
     load_plugins(config)
     check_config(config)
-    task: Task = TASKS.get(config.task).load()(config, settings, on_scan)
+    task: Task = TASKS.get(config.task).load()(config, settings, on_scan, evaluates=split)
     try:
         if split == "test" and not task.has_test:
             raise ConfigError((f"split: 'test' is not in the dataset {config.root}; use --split val",))

@@ -181,6 +181,16 @@ def test_stopped_run_with_a_cache_resumes_bit_exactly(manifest: Manifest, tmp_pa
     assert all(torch.equal(unbroken[name], resumed[name]) for name in unbroken)
 
 
+@pytest.mark.parametrize(("split", "num_made"), [("val", 1), ("test", 0), (None, 2)])
+def test_evaluation_makes_no_cache_but_that_of_its_split(
+    manifest: Manifest, tmp_path: Path, split: str | None, num_made: int
+) -> None:
+    settings = Settings(DATASETS_DIR=tmp_path, UTP_CACHE_DIR=tmp_path / "cache")
+    task = build(CACHED, settings, evaluates=split)
+    task.close()
+    assert len(list_caches(tmp_path / "cache" / "decoded")) == num_made
+
+
 def test_edge_below_what_the_model_sees_is_refused(manifest: Manifest, tmp_path: Path) -> None:
     settings = Settings(DATASETS_DIR=tmp_path, UTP_CACHE_DIR=tmp_path / "cache")
     with pytest.raises(ConfigError, match="cache_edge: 24 is less than the 32 pixels that the model sees; raise it"):

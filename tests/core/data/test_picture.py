@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.support.native_code import native_code
 from torchvision.transforms.v2 import functional as F  # noqa: N812
 
 from utp.core.augmentations.entries import StandardOptions
@@ -18,6 +20,13 @@ from utp.core.data.picture import EncodedPicture, PictureTransform, PixelPicture
 from utp.core.data.transforms import Preprocessing
 from utp.core.randomness import reseed
 from utp.errors import CorruptImage
+
+
+@pytest.fixture(params=[True, False], ids=["compiled", "pure"], autouse=True)
+def is_compiled(request: pytest.FixtureRequest) -> Iterator[bool]:
+    with native_code(on=request.param):
+        yield request.param
+
 
 BILINEAR, BICUBIC = F.InterpolationMode.BILINEAR, F.InterpolationMode.BICUBIC
 
@@ -116,3 +125,13 @@ def test_augmentation_draws_the_same_from_a_file_and_from_its_pixels(tmp_path: P
         from_file = transform.from_picture(EncodedPicture(tmp_path / "a.jpg"))
         reseed(seed)
         assert torch.equal(transform(decode_image(tmp_path / "a.jpg")), from_file)
+
+
+@pytest.mark.parametrize("edge", [80, 300, 590])
+def test_compiled_or_not_a_file_gives_the_same_pixels(tmp_path: Path, edge: int) -> None:
+    photo(603, 601).save(tmp_path / "a.jpg", quality=95)
+    crops = []
+    for on in (True, False):
+        with native_code(on=on):
+            crops.append(EncodedPicture(tmp_path / "a.jpg").resized_crop((5, 9, edge, edge), (40, 40), BILINEAR))
+    assert torch.equal(*crops)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
+from torchvision.transforms.v2 import InterpolationMode
 
 from utp.core.augmentations.entries import StandardOptions
 from utp.core.data.picture import Picture, PixelPicture
@@ -42,8 +43,12 @@ class RandomResizedCropFlip:
     def from_picture(self, picture: Picture) -> torch.Tensor:
         """Draw a crop and a flip from the picture's size alone, so that only the pixels they need are decoded."""
         box = draw_crop(picture.height, picture.width, self.options.scale, self.options.ratio)
-        image = picture.resized_crop(box, self.preprocessing.size, self.preprocessing.interpolation_mode)
-        return F.horizontal_flip(image) if _uniform(0, 1) < self.options.horizontal_flip else image
+        flip = float(torch.rand(())) < self.options.horizontal_flip
+        return picture.resized_crop(box, self.preprocessing.size, self._interpolation, flip=flip)
+
+    @cached_property
+    def _interpolation(self) -> InterpolationMode:
+        return self.preprocessing.interpolation_mode  # an enum's look-up takes longer than the draws
 
 
 def draw_crop(
@@ -54,20 +59,22 @@ def draw_crop(
     The same distribution as torchvision's RandomResizedCrop; where ten draws do not fit, the largest central crop.
     """
     for _ in range(_ATTEMPTS):
-        area = height * width * _uniform(*scale)
-        shape = math.exp(_uniform(math.log(ratio[0]), math.log(ratio[1])))
+        area_draw, shape_draw, top_draw, left_draw = torch.rand(4).tolist()  # one call: each takes microseconds
+        area = height * width * (scale[0] + (scale[1] - scale[0]) * area_draw)
+        shape = ratio[0] * (ratio[1] / ratio[0]) ** shape_draw
         crop_width, crop_height = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
         if 0 < crop_width <= width and 0 < crop_height <= height:
-            return _below(height - crop_height), _below(width - crop_width), crop_height, crop_width
+            return (
+                _below(height - crop_height, top_draw),
+                _below(width - crop_width, left_draw),
+                crop_height,
+                crop_width,
+            )
     crop_width = min(width, max(1, round(height * ratio[1])))
     crop_height = min(height, max(1, round(width / ratio[0])))
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
 
 
-def _uniform(low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand(()))
-
-
-def _below(limit: int) -> int:
-    """Draw from 0..limit, both included."""
-    return int(torch.randint(0, limit + 1, ()))
+def _below(limit: int, draw: float) -> int:
+    """Turn a draw from [0, 1) into one from 0..limit, both included; a picture's edge is far below a draw's 2^24."""
+    return int((limit + 1) * draw)

@@ -125,6 +125,11 @@ def open_image(path: Path) -> Image.Image:
 
     Raises `CorruptImage`, `DatasetError`, `HostMemoryShort`.
     """
+    return parse_image(path, read_image_file(path))
+
+
+def read_image_file(path: Path) -> bytes:
+    """Return the bytes of the file, at least one. Raises as `open_image` does."""
     try:
         content = path.read_bytes()
     except MemoryError as error:
@@ -136,6 +141,11 @@ def open_image(path: Path) -> Image.Image:
         raise CorruptImage(str(path), f"the file can't be read ({error.strerror})") from error
     if not content:
         raise CorruptImage(str(path), "the file is empty")
+    return content
+
+
+def parse_image(path: Path, content: bytes) -> Image.Image:
+    """Parse the header of the file's bytes. Raises as `open_image` does."""
     try:
         with _quiet_pillow:
             image = Image.open(io.BytesIO(content), formats=FORMATS)

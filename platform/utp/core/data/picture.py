@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +15,9 @@ from torch.nn.functional import interpolate
 from torch.utils.dlpack import from_dlpack
 from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 
-from utp.core.data.decode import exif_turn, faults_of, open_image, to_rgb, upright
+from utp.core.data.decode import MAX_PIXELS, exif_turn, faults_of, parse_image, read_image_file, to_rgb, upright
+from utp.core.native.jpeg import decode_part, simple_size
+from utp.core.native.resize import resize_crop
 
 Box = tuple[int, int, int, int]
 """(top, left, height, width) in pixels of the upright picture."""
@@ -41,8 +44,10 @@ class Picture(Protocol):
         """In pixels."""
         ...
 
-    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
-        """Return the box as uint8 (3, *size), antialiased."""
+    def resized_crop(
+        self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased; with `flip`, left and right change sides."""
         ...
 
 
@@ -62,13 +67,11 @@ class PixelPicture:
         self.pixels = pixels
         self.height, self.width = pixels.shape[-2:]
 
-    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
-        """Return the box as uint8 (3, *size), antialiased."""
-        top, left, height, width = box
-        # Of a batch of one, laid out channels-last for certain, torch's resize takes half the time.
-        part = self.pixels[None, :, top : top + height, left : left + width]
-        part = part.contiguous(memory_format=torch.channels_last)
-        return _resized(part, size, interpolation)[0].contiguous()
+    def resized_crop(
+        self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased; with `flip`, left and right change sides."""
+        return _resized_crop(self.pixels, box, size, interpolation, flip=flip)
 
 
 class EncodedPicture:
@@ -81,33 +84,59 @@ class EncodedPicture:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._image = open_image(path)
-        with faults_of(path, self._image):
-            if isinstance(self._image, JpegImageFile):
-                self._turn = exif_turn(self._image)
-                self.width, self.height = self._image.size[::-1] if self._turn in _TRANSPOSED else self._image.size
-            else:  # only JPEG says all before its pixels, and can be decoded in part
-                self._image = to_rgb(upright(self._image))
-                self.width, self.height = self._image.size
+        self._content = read_image_file(path)
+        self._turn: Image.Transpose | None = None
+        self._image: Image.Image | None = None
+        size = simple_size(self._content)
+        if size is not None and math.prod(size) <= MAX_PIXELS:
+            self.height, self.width = size
+        else:
+            self.height, self.width = self._open()
 
-    def resized_crop(self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
-        """Return the box as uint8 (3, *size), antialiased; once, since the file is decoded for it."""
-        with faults_of(self._path, self._image):
-            image, divisor = self._decode(box, size)
-        top, left, height, width = _divide(box, divisor, image.height, image.width)
-        part = image.crop((left, top, left + width, top + height))
-        pixels = _resized(_four_channels(part)[None], size, interpolation)[0]
-        return pixels[:3].contiguous()  # a flip of three in four channels takes longer than this and a flip together
-
-    def _decode(self, box: Box, size: tuple[int, int]) -> tuple[Image.Image, int]:
-        if not isinstance(self._image, JpegImageFile):
-            return self._image, 1
+    def resized_crop(
+        self, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool = False
+    ) -> torch.Tensor:
+        """Return the box as uint8 (3, *size), antialiased, as `Picture` says; once: the file is decoded for it."""
         divisor = next((s for s in _DCT_SCALES if self._is_enough(s, box, size)), 1)
-        if divisor > 1:
-            self._image.draft(None, (self._image.width // divisor, self._image.height // divisor))
-        return to_rgb(upright(self._image)), divisor
+        pixels, box = self._decode_part(box, divisor) or self._decode(box, divisor)
+        return _resized_crop(pixels, box, size, interpolation, flip=flip)
+
+    def _open(self) -> tuple[int, int]:
+        """Have Pillow read the header, and return the upright height and width."""
+        image = parse_image(self._path, self._content)
+        with faults_of(self._path, image):
+            if isinstance(image, JpegImageFile):
+                self._turn = exif_turn(image)
+            else:  # only JPEG says all before its pixels, and can be decoded in part
+                image = to_rgb(upright(image))
+        self._image = image
+        return image.size if self._turn in _TRANSPOSED else image.size[::-1]
+
+    def _decode_part(self, box: Box, divisor: int) -> tuple[torch.Tensor, Box] | None:
+        """Return the box alone, uint8 (3, h, w), and where in it the box is; none where Pillow has to decode."""
+        if self._image is not None:
+            return None
+        box = _divide(box, divisor, -(-self.height // divisor), -(-self.width // divisor))
+        pixels = decode_part(self._content, box, divisor)
+        return None if pixels is None else (pixels, (0, 0, *box[2:]))
+
+    def _decode(self, box: Box, divisor: int) -> tuple[torch.Tensor, Box]:
+        """Return the picture as uint8 (4, H, W), and where in it the box is."""
+        if self._image is None:
+            self._open()
+        image = self._image
+        assert image is not None, "opened"
+        if not isinstance(image, JpegImageFile):
+            return _four_channels(image, box)
+        with faults_of(self._path, image):
+            if divisor > 1:
+                image.draft(None, (image.width // divisor, image.height // divisor))
+            decoded = to_rgb(upright(image))
+        return _four_channels(decoded, _divide(box, divisor, decoded.height, decoded.width))
 
     def _is_enough(self, divisor: int, box: Box, size: tuple[int, int]) -> bool:
+        if self._image is not None and not isinstance(self._image, JpegImageFile):
+            return False
         if self._turn is not None and (self.width % divisor or self.height % divisor):
             return False  # the scaled pixels count from the stored picture's corner, which is another one now
         return all(edge >= divisor * _DCT_MARGIN * wanted for edge, wanted in zip(box[2:], size, strict=True))
@@ -130,6 +159,20 @@ def _divide(box: Box, divisor: int, image_height: int, image_width: int) -> Box:
     return min(top, image_height - height), min(left, image_width - width), height, width
 
 
+def _resized_crop(
+    pixels: torch.Tensor, box: Box, size: tuple[int, int], interpolation: F.InterpolationMode, *, flip: bool
+) -> torch.Tensor:
+    """Return the box of uint8 (3 or 4, H, W) as uint8 (3, *size); compiled or not, the same pixels."""
+    done = resize_crop(pixels, box, size, interpolation.value, flip=flip)
+    if done is not None:
+        return done
+    top, left, height, width = box
+    # Of a batch of one, laid out channels-last for certain, torch's resize takes half the time.
+    part = pixels[None, :, top : top + height, left : left + width]
+    resized = _resized(part.contiguous(memory_format=torch.channels_last), size, interpolation)[0, :3]
+    return resized.contiguous().flip(-1) if flip else resized.contiguous()
+
+
 def _resized(batch: torch.Tensor, size: tuple[int, int], interpolation: F.InterpolationMode) -> torch.Tensor:
     """Return uint8 (1, C, *size), antialiased.
 
@@ -141,14 +184,16 @@ def _resized(batch: torch.Tensor, size: tuple[int, int], interpolation: F.Interp
     return pixels
 
 
-def _four_channels(image: Image.Image) -> torch.Tensor:
-    """Return RGB and a filler as uint8 (4, H, W), on Pillow's own memory: nothing is copied.
+def _four_channels(image: Image.Image, box: Box) -> tuple[torch.Tensor, Box]:
+    """Return RGB and a filler as uint8 (4, H, W), and where in it the box is; on Pillow's own memory, uncopied.
 
     Four bytes a pixel are also what torch's antialiased resize is fastest on.
     """
     try:
         values = pyarrow.array(image).values
     except ValueError:  # a picture over 16 MiB lies in several pieces
-        return torch.from_numpy(np.array(image.convert("RGBX"))).permute(2, 0, 1)
+        top, left, height, width = box
+        part = image.crop((left, top, left + width, top + height)).convert("RGBX")
+        return torch.from_numpy(np.array(part)).permute(2, 0, 1), (0, 0, height, width)
     pixels: torch.Tensor = from_dlpack(values)
-    return pixels.view(image.height, image.width, 4).permute(2, 0, 1)
+    return pixels.view(image.height, image.width, 4).permute(2, 0, 1), box

@@ -54,6 +54,9 @@ OnScan = Callable[[int, int], None]
 
 log = logging.getLogger(__name__)
 
+_CACHED = ("train", "val")
+"""Splits with a decoded cache; test is seen once."""
+
 
 class ImageClassification:
     """The task of a `TrainConfig`; `build` checks and gathers all that it is made of."""
@@ -249,8 +252,16 @@ class ImageClassification:
         return self._eval[key]
 
 
-def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None) -> ImageClassification:
-    """Scan the data, build the model, and check that the config fits both; writes nothing but the manifest cache.
+def build(
+    config: TrainConfig, settings: Settings, on_scan: OnScan | None = None, *, evaluates: str | None = None
+) -> ImageClassification:
+    """Scan the data, build the model, and check that the config fits both; writes nothing but caches.
+
+    Args:
+        config: of the run.
+        settings: mounts and caches.
+        on_scan: told (done, total) image files, while they are scanned and while they are decoded into a cache.
+        evaluates: the only split that will be read; none means training, which reads them all.
 
     Raises:
         PathRefused, DatasetError, ModelError, ConfigError: what is wrong, where, and the way out.
@@ -281,7 +292,8 @@ def build(config: TrainConfig, settings: Settings, on_scan: OnScan | None = None
     )
     model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
-    caches = _open_caches(config, manifest, splits, settings.cache_dir / "decoded", on_scan)
+    cached = {name: splits[name] for name in _CACHED if evaluates in (None, name)}
+    caches = _open_caches(config, manifest, cached, settings.cache_dir / "decoded", on_scan)
     return ImageClassification(
         config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model, caches=caches
     )
@@ -294,11 +306,11 @@ def _open_caches(
     directory: Path,
     on_scan: OnScan | None,
 ) -> dict[str, DecodedCache]:
-    """Return the caches of train and val, made where they are not there; test is seen once, and is not cached."""
+    """Return the caches of the splits, made where they are not there."""
     edge = config.cache_edge or DEFAULT_EDGE
     return {
-        split: open_cache(splits[split], manifest.root, edge=edge, directory=directory, on_progress=on_scan)
-        for split in ("train", "val")
+        split: open_cache(samples, manifest.root, edge=edge, directory=directory, on_progress=on_scan)
+        for split, samples in splits.items()
         if config.decoded_cache
     }
 

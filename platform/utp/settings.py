@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias="UTP_DATABASE_URL", repr=False)
     """SQLAlchemy address of the store: `postgresql+psycopg://user:password@host/name`. Unset: SQLite in `home`."""
 
+    warm_start: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(
+        default=True, validation_alias="UTP_WARM_START"
+    )
+    """Keep a process on each machine with all imported that trains, which jobs are forked from; 0 switches it off."""
+
     debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
     """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""
 

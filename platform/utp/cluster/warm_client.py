@@ -24,7 +24,7 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
 
     The child lives no longer than this process, whatever ends it: it watches the connection.
     """
-    connection = _connect(settings, note)
+    connection = _connect(settings, note) if settings.warm_start else None
     if connection is None:
         return None
     with connection:

@@ -27,6 +27,7 @@ from utp.cluster.node_probe import LogicalGpus, NodeProbe
 from utp.cluster.nvidia_gpus import NvidiaGpus
 from utp.cluster.ray_job import job_env
 from utp.cluster.ray_nodes import list_ray_nodes
+from utp.cluster.shutdown import is_closing
 from utp.cluster.store_inventory import StoreInventory
 from utp.cluster.warm_keeper import WarmKeeper
 from utp.settings import get_settings
@@ -111,6 +112,7 @@ class DispatcherActor:
             _tell_head(row, result)
             record_result(recorder, row.run_id, row.attempt, result)
 
+        self._home = settings.home
         self._leadership = Leadership(database)
         self._dispatcher = Dispatcher(
             QueueRepository(database),
@@ -129,6 +131,7 @@ class DispatcherActor:
 
     def _step(self) -> None:
         if self._leadership.is_held():
+            self._dispatcher.set_admission(is_open=not is_closing(self._home))
             self._dispatcher.step()
 
 
@@ -155,6 +158,15 @@ def start_actors(dashboard: str, policy: Policy | None = None, *, timeout_s: flo
         .remote(dashboard, policy or Policy()),
     ]
     ray.get([actor.ping.remote() for actor in actors], timeout=timeout_s)
+
+
+def end_actors() -> None:
+    """End the platform's actors for good. Ray is connected."""
+    for name in ray.util.list_named_actors():  # of our namespace; a probe ends with the registry that owns it
+        try:
+            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
+        except ValueError:
+            continue  # it has ended by itself
 
 
 def _options(name: str, node_id: str) -> dict[str, Any]:

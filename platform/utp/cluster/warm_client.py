@@ -16,7 +16,8 @@ from utp.settings import Settings
 
 _RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 CONNECT_TIMEOUT_S = 2.0
-ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 60.0
+"""A server that has just been started is still importing what this job would have to import as well."""
 
 
 def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -> int | None:

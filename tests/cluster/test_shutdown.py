@@ -81,3 +81,10 @@ def test_stop_that_was_asked_before_is_kept(stage: Stage) -> None:
     shut_down(stage, wait_s=1.0)
     settle_all(stage.database, stage.settings)
     assert stage.state(run_id) is RunState.STOPPED
+
+
+def test_run_that_a_signal_of_the_end_stopped_is_queued_again(stage: Stage) -> None:
+    run_id = start_one(stage)
+    stage.write_result(run_id, outcome="stopped", kind="stopped", message="by a second signal", step=7, epoch=0)
+    settle_all(stage.database, stage.settings)
+    assert stage.state(run_id) is RunState.QUEUED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from utp.cluster.head import Head
@@ -13,7 +14,7 @@ from utp.store.errors import AlreadyEnded, RunNotFound
 from utp.store.recorder import Recorder
 from utp.store.repositories.run_queue import ActiveRow, QueueRepository
 from utp.store.repositories.runs import RunRepository
-from utp.store.states import OUTCOME_OF_WISH, RunState, Wish
+from utp.store.states import OUTCOME_OF_WISH, Wish
 
 LOOK_EVERY_S = 0.5
 CLOSING_FILE = "closing"
@@ -35,6 +36,17 @@ def is_closing(home: Path) -> bool:
     return (home / CLOSING_FILE).exists()
 
 
+def ask_all(database: Database) -> list[ActiveRow]:
+    """Ask all live runs to save and make room, and return them: one that a signal ends is queued again, too."""
+    recorder = Recorder(database)
+    active = QueueRepository(database).active()
+    for row in active:
+        if row.wish is Wish.NONE:
+            with suppress(AlreadyEnded, RunNotFound):  # it was quicker
+                recorder.set_wish(row.run_id, Wish.PREEMPT, by="utp down")
+    return active
+
+
 def save_and_queue_again(
     database: Database,
     wait_s: float,
@@ -52,12 +64,8 @@ def save_and_queue_again(
         clock: seconds that only go forward.
         sleep: waits.
     """
-    queue, recorder = QueueRepository(database), Recorder(database)
     deadline = clock() + wait_s
-    while active := queue.active():
-        for row in active:
-            if row.wish is Wish.NONE:
-                _ask(recorder, row)
+    while active := ask_all(database):
         if clock() >= deadline:
             return False
         show(active, deadline - clock())
@@ -70,23 +78,16 @@ def settle_all(database: Database, settings: Settings) -> list[str]:
 
     Nothing of the platform runs any more. What an attempt wrote is taken first: it may have ended by itself.
     """
-    queue, head = QueueRepository(database), Head(database, settings)
+    ask_all(database)
+    head = Head(database, settings)
     silent = []
-    for row in queue.active():
-        wish = row.wish if row.wish is not Wish.NONE else Wish.PREEMPT
+    for row in QueueRepository(database).active():
         message = f"ended by `utp down` at step {row.step}, without a last checkpoint"
-        end = {"outcome": OUTCOME_OF_WISH[wish], "message": message, "step": row.step, "epoch": row.epoch}
+        end = {"outcome": OUTCOME_OF_WISH[row.wish], "message": message, "step": row.step, "epoch": row.epoch}
         head.settle(row.run_id, row.attempt, end)
         if _was_silent(database, row, message):
             silent.append(row.name)
     return silent
-
-
-def _ask(recorder: Recorder, row: ActiveRow) -> RunState | None:
-    try:
-        return recorder.set_wish(row.run_id, Wish.PREEMPT, by="utp down")
-    except (AlreadyEnded, RunNotFound):
-        return None  # it was quicker
 
 
 def _was_silent(database: Database, row: ActiveRow, message: str) -> bool:

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from utp.cluster.joined_cluster import JoinedCluster, find_joined
 from utp.cluster.local_ray import LocalCluster, find_local, stop_local
-from utp.cluster.shutdown import close_admission, save_and_queue_again, settle_all
+from utp.cluster.shutdown import ask_all, close_admission, save_and_queue_again, settle_all
 from utp.entrypoints.console import stderr, stdout
 from utp.settings import Settings, get_settings
 from utp.store.database import Database, open_database
@@ -40,6 +40,8 @@ def down(
     database = _open_store(settings)
     try:
         close_admission(settings.home)
+        if database is not None:
+            ask_all(database)
         if database is not None and not now and _has_life(cluster):
             _let_runs_save(database, wait)
         _end(cluster, settings, is_forced=now)

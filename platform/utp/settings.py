@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     native: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=True, validation_alias="UTP_NATIVE")
     """Use the compiled code for pictures where it is there; 0, false, no and off switch it off."""
 
+    warm_start: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(
+        default=True, validation_alias="UTP_WARM_START"
+    )
+    """Keep a process on each machine with all imported that trains, which jobs are forked from; 0 switches it off."""
+
     debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
     """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""
 

@@ -109,6 +109,23 @@ def test_status_of_a_platform_that_is_down(folder: Path) -> None:
     assert "`utp up` starts it" in utp("status", code=1)
 
 
-def test_ray_that_others_started_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_that_others_started_has_its_own_ports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert "RAY_ADDRESS" in utp("up", code=2)
+    assert "RAY_ADDRESS: names '10.0.0.1:6379'" in utp("up", "--gcs-port", "7000", code=2)
+
+
+def test_down_of_a_platform_that_is_down(folder: Path) -> None:
+    assert utp("down") == "utp was not up\n"
+
+
+def test_down_after_ray_died_leaves_no_run_shown_as_running(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    run_id = str(listed()[0]["id"])
+    database = open_database(Settings())
+    Recorder(database).begin_submission(run_id)
+    database.close()
+    ray = {"pid": 2**22 + 1, "born_at": 0.0, "address": "a:1", "dashboard": "http://a:2", "temp_dir": "/no/ray"}
+    (folder / "home" / "cluster.json").write_text(json.dumps({**ray, "token_file": "/no/token"}))
+    output = utp("down")
+    assert "1 run waits and goes on at the next `utp up`" in output
+    assert listed()[0]["state"] == "queued"

@@ -27,7 +27,9 @@ from utp.cluster.node_probe import LogicalGpus, NodeProbe
 from utp.cluster.nvidia_gpus import NvidiaGpus
 from utp.cluster.ray_job import job_env
 from utp.cluster.ray_nodes import list_ray_nodes
+from utp.cluster.shutdown import is_closing
 from utp.cluster.store_inventory import StoreInventory
+from utp.cluster.warm_keeper import WarmKeeper
 from utp.settings import get_settings
 from utp.store.database import open_database
 from utp.store.errors import StoreError
@@ -57,12 +59,14 @@ class HeadActor(Head):
 
 
 class ProbeActor:
-    """Measures its node, and tells the registry."""
+    """Measures its node, and tells the registry; has a warm server run there where `warm_home` names a folder."""
 
-    def __init__(self, node_id: str, hostname: str, num_logical_gpus: int) -> None:
+    def __init__(self, node_id: str, hostname: str, num_logical_gpus: int, warm_home: Path | None) -> None:
         gpus = NvidiaGpus.open() or LogicalGpus(hostname, num_logical_gpus)
         self._probe = NodeProbe(node_id, gpus, Path("/tmp"))  # noqa: S108  where Ray keeps its files
         _repeat(self._report, PROBE_EVERY_S)
+        if warm_home is not None:
+            _repeat(WarmKeeper(warm_home).step, PROBE_EVERY_S)
 
     def _report(self) -> None:
         registry = ray.get_actor(GPU_REGISTRY, namespace=NAMESPACE)
@@ -73,7 +77,9 @@ class GpuRegistryActor(GpuRegistry):
     """The registry, which also sees to it that each node has a probe."""
 
     def __init__(self) -> None:
-        super().__init__(list_ray_nodes, StoreInventory(open_database(get_settings())))
+        settings = get_settings()
+        super().__init__(list_ray_nodes, StoreInventory(open_database(settings)))
+        self._warm_home = settings.home if settings.warm_start else None
         self._probes: dict[str, Any] = {}
         _repeat(self._look, REGISTRY_EVERY_S)
 
@@ -90,7 +96,7 @@ class GpuRegistryActor(GpuRegistry):
                 options = {**_options(f"utp-probe-{node_id}", node_id), "lifetime": None}
                 num_gpus = int(node.resources.get("GPU", 0))
                 self._probes[node_id] = (
-                    ray.remote(ProbeActor).options(**options).remote(node_id, node.hostname, num_gpus)
+                    ray.remote(ProbeActor).options(**options).remote(node_id, node.hostname, num_gpus, self._warm_home)
                 )
 
 
@@ -106,6 +112,7 @@ class DispatcherActor:
             _tell_head(row, result)
             record_result(recorder, row.run_id, row.attempt, result)
 
+        self._home = settings.home
         self._leadership = Leadership(database)
         self._dispatcher = Dispatcher(
             QueueRepository(database),
@@ -124,6 +131,7 @@ class DispatcherActor:
 
     def _step(self) -> None:
         if self._leadership.is_held():
+            self._dispatcher.set_admission(is_open=not is_closing(self._home))
             self._dispatcher.step()
 
 
@@ -150,6 +158,15 @@ def start_actors(dashboard: str, policy: Policy | None = None, *, timeout_s: flo
         .remote(dashboard, policy or Policy()),
     ]
     ray.get([actor.ping.remote() for actor in actors], timeout=timeout_s)
+
+
+def end_actors() -> None:
+    """End the platform's actors for good. Ray is connected."""
+    for name in ray.util.list_named_actors():  # of our namespace; a probe ends with the registry that owns it
+        try:
+            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
+        except ValueError:
+            continue  # it has ended by itself
 
 
 def _options(name: str, node_id: str) -> dict[str, Any]:
@@ -181,7 +198,7 @@ def _repeat(step: Callable[[], None], period_s: float) -> None:
         while True:
             try:
                 step()
-            except (ClusterUnreachable, StoreError, ConnectionError) as error:
+            except (ClusterUnreachable, StoreError, OSError) as error:
                 _log.warning("%s", error)
             except Exception:  # noqa: BLE001
                 _log.exception("a step of %r failed", step)

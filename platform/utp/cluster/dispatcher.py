@@ -106,6 +106,11 @@ class Dispatcher:
         self._swept_at = -SWEEP_EVERY_S
         self._looked_at = -MAX_GAP_S
         self._watching_since = 0.0
+        self._is_admitting = True
+
+    def set_admission(self, *, is_open: bool) -> None:
+        """Start runs, or none while the platform is about to end; those that are active are looked after anyway."""
+        self._is_admitting = is_open
 
     def run(self, is_over: Callable[[], bool], sleep: Callable[[float], None] = time.sleep) -> None:
         """Step until told to leave; a database or a Ray that is away for a while is waited for."""
@@ -134,7 +139,8 @@ class Dispatcher:
         if trouble is not None:
             raise trouble
         self._sweep()
-        self._admit()
+        if self._is_admitting:
+            self._admit()
 
     def _note_look(self) -> None:
         now = self._clock()
@@ -155,7 +161,8 @@ class Dispatcher:
             return
         report = self._jobs.report(row.submission_id)
         if row.state is RunState.SUBMITTING and report is None:
-            self._finish_submission(row)
+            if self._is_admitting:
+                self._finish_submission(row)
         elif row.state is RunState.SUBMITTING:
             self._mark_submitted(row.run_id, row.attempt, row.submission_id, None)
         elif report is None or report.status.is_over:

@@ -66,7 +66,8 @@ def job_env(settings: Settings) -> dict[str, str]:
         "UTP_CACHE_DIR": settings.cache_dir,
         "UTP_HOME": settings.home,
     }
-    return {**JOB_ENV, **{name: str(path) for name, path in mounts.items() if path is not None}}
+    paths = {name: str(path) for name, path in mounts.items() if path is not None}
+    return {**JOB_ENV, **paths, "UTP_WARM_START": str(int(settings.warm_start))}
 
 
 def parse_request(content: Mapping[str, object]) -> RunRequest:

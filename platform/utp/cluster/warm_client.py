@@ -16,7 +16,8 @@ from utp.settings import Settings
 
 _RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 CONNECT_TIMEOUT_S = 2.0
-ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 60.0
+"""A server that has just been started is still importing what this job would have to import as well."""
 
 
 def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -> int | None:
@@ -24,7 +25,7 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
 
     The child lives no longer than this process, whatever ends it: it watches the connection.
     """
-    connection = _connect(settings, note)
+    connection = _connect(settings, note) if settings.warm_start else None
     if connection is None:
         return None
     with connection:

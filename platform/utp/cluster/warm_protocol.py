@@ -32,6 +32,11 @@ def socket_path(home: Path) -> Path:
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
+    """Return the version of the code that this process found when it began."""
+    return read_code_version()
+
+
+def read_code_version() -> str:
     """Return a digest of utp's source and of the interpreter: a child computes what the job's own process would."""
     digest = hashlib.sha256(f"{sys.prefix} {sys.version}".encode())
     root = Path(utp.__file__).parent

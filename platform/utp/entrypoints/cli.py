@@ -69,7 +69,7 @@ COMMANDS = (
         "List the losses, optimizers and other parts a config can name.",
     ),
     LazyCommand("up", "utp.entrypoints.up_commands:up", "Start the platform on this machine: Ray, store, actors."),
-    LazyCommand("down", "utp.entrypoints.up_commands:down", "End what `utp up` started; all data stays."),
+    LazyCommand("down", "utp.entrypoints.down_command:down", "End what `utp up` started; all data stays."),
     LazyCommand("status", "utp.entrypoints.up_commands:status", "Say what of the platform is up."),
     LazyCommand("run", "utp.entrypoints.run_commands:app", "Queue runs on the cluster, and look after them."),
     LazyCommand("queue", "utp.entrypoints.cluster_lists:queue", "List the runs that wait, and why."),

@@ -1,16 +1,17 @@
-"""`utp up`, `utp down` and `utp status`: the platform on this machine."""
+"""`utp up` and `utp status`: the platform on this machine."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from utp.cluster.local_ray import LocalCluster, Ports, find_local, start_local, stop_local, use_token
+from utp.cluster.joined_cluster import JoinedCluster, find_joined
+from utp.cluster.local_ray import LocalCluster, Ports, find_local, start_local, use_token
+from utp.cluster.shutdown import open_admission
 from utp.entrypoints.console import stderr, stdout
 from utp.errors import ConfigError
 from utp.settings import Settings, get_settings
@@ -33,29 +34,22 @@ def up(  # noqa: PLR0917  these are options
 ) -> None:
     """Start the platform on this machine: Ray, store, actors.
 
-    What is up already is left alone.
+    What is up already is left alone. Where RAY_ADDRESS names a Ray that others started, its actors start on that.
     """
-    if "RAY_ADDRESS" in os.environ:
-        problem = f"RAY_ADDRESS: is {os.environ['RAY_ADDRESS']!r}, so Ray is not ours to start; unset it"
-        raise ConfigError((problem,))
     settings = get_settings()
     settings.home.mkdir(parents=True, exist_ok=True)
-    _upgrade_store(settings)
+    open_admission(settings.home)
     ports = Ports(gcs=gcs_port, dashboard=dashboard_port, client=client_port, agent=agent_port)
-    with stderr.status("starting Ray"):
-        cluster = start_local(settings.home, ports, num_cpus=num_cpus, num_gpus=num_gpus)
-    use_token(cluster)
-    with stderr.status("starting the actors"):
-        _start_actors(cluster)
+    cluster: LocalCluster | JoinedCluster
+    if address := os.environ.get("RAY_ADDRESS"):
+        _check_can_join(settings, address, is_default=(ports, num_cpus, num_gpus) == (Ports(), None, None))
+        _upgrade_store(settings)
+        cluster = _join(address, settings)
+    else:
+        _upgrade_store(settings)
+        cluster = _start(settings, ports, num_cpus, num_gpus)
     stdout.print(f"utp is up. Ray: {cluster.address}, its dashboard: {cluster.dashboard}", soft_wrap=True)
     stdout.print("Queue a run with `utp run submit FILE`; `utp down` ends what was started here.")
-
-
-def down() -> None:
-    """End what `utp up` started; all data stays."""
-    with stderr.status("ending Ray"):
-        was_up = stop_local(get_settings().home)
-    stdout.print("utp is down; all data is kept" if was_up else "utp was not up")
 
 
 def status(as_json: AsJson = False) -> None:
@@ -64,8 +58,8 @@ def status(as_json: AsJson = False) -> None:
     The exit code is 1 where it is down.
     """
     settings = get_settings()
-    cluster = find_local(settings.home)
-    is_up = cluster is not None and cluster.is_alive
+    cluster = find_local(settings.home) or find_joined(settings.home)
+    is_up = _is_up(cluster)
     if as_json:
         facts = {"is_up": is_up, "home": str(settings.home), "ray": asdict(cluster) if cluster else None}
         typer.echo(json.dumps(facts, indent=2))
@@ -78,6 +72,14 @@ def status(as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_DOWN)
 
 
+def _is_up(cluster: LocalCluster | JoinedCluster | None) -> bool:
+    if not isinstance(cluster, JoinedCluster):
+        return cluster is not None and cluster.is_alive
+    from utp.cluster.joined_ray import is_answering  # noqa: PLC0415  it imports Ray
+
+    return is_answering(cluster)
+
+
 def _upgrade_store(settings: Settings) -> None:
     database = Database(open_engine(database_url(settings)))
     try:
@@ -86,13 +88,29 @@ def _upgrade_store(settings: Settings) -> None:
         database.close()
 
 
-def _start_actors(cluster: LocalCluster) -> None:
-    import ray  # noqa: PLC0415  it reads RAY_AUTH_MODE when it is imported
+def _start(settings: Settings, ports: Ports, num_cpus: int | None, num_gpus: int | None) -> LocalCluster:
+    with stderr.status("starting Ray"):
+        cluster = start_local(settings.home, ports, num_cpus=num_cpus, num_gpus=num_gpus)
+    use_token(cluster)
+    from utp.cluster.actors import start_actors  # noqa: PLC0415  Ray reads RAY_AUTH_MODE when it is imported
+    from utp.cluster.ray_connection import connected  # noqa: PLC0415
 
-    from utp.cluster.actors import NAMESPACE, start_actors  # noqa: PLC0415
-
-    ray.init(address=cluster.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
-    try:
+    with stderr.status("starting the actors"), connected(cluster.address):
         start_actors(cluster.dashboard)
-    finally:
-        ray.shutdown()
+    return cluster
+
+
+def _check_can_join(settings: Settings, address: str, *, is_default: bool) -> None:
+    where = f"RAY_ADDRESS: names {address!r}, so that Ray is joined"
+    if not is_default:
+        raise ConfigError((f"{where}, and ports, --num-cpus and --num-gpus are its own; leave them out, or unset it",))
+    found = find_local(settings.home)
+    if found is not None and found.is_alive:
+        raise ConfigError((f"{where}, but utp has a Ray of its own at {found.address}; `utp down` first, or unset it",))
+
+
+def _join(address: str, settings: Settings) -> JoinedCluster:
+    from utp.cluster.joined_ray import join  # noqa: PLC0415  it imports Ray
+
+    with stderr.status(f"joining the Ray at {address}"):
+        return join(address, settings)

@@ -16,6 +16,8 @@ from utp.settings import Settings
 
 _RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 CONNECT_TIMEOUT_S = 2.0
+KILLED = 128 + signal.SIGKILL
+"""As a shell says it: the attempt counts as lost, and is tried again; 1 would be a failure of the training's own."""
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -43,7 +45,7 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
             ending = _read(answers.readline())
     if "exit_code" not in ending:
         note(f"the process that trained, {answer['started']}, died without a word")
-        return 1
+        return KILLED
     return int(ending["exit_code"])
 
 

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from utp.cluster.local_ray import LocalCluster, PortBusy, Ports, find_local, make_token, start_local, stop_local
+from utp.cluster import local_ray
+from utp.cluster.local_ray import (
+    START_TRIES,
+    LocalCluster,
+    PortBusy,
+    Ports,
+    RayDidNotStart,
+    find_local,
+    make_token,
+    start_local,
+    stop_local,
+)
 from utp.core.durable import write_json_durably
 
 GONE = {
@@ -52,6 +63,27 @@ def test_dead_ray_is_known_as_dead_and_forgotten_by_down(tmp_path: Path) -> None
 
 def test_pid_given_out_again_is_not_taken_for_ray() -> None:
     assert not LocalCluster(**{**GONE, "pid": 1}).is_alive  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("num_failures", "comes_up"), [(START_TRIES - 1, True), (START_TRIES, False)])
+def test_ray_that_gives_up_at_its_start_is_started_again_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_failures: int, comes_up: bool
+) -> None:
+    answers = iter([*[RayDidNotStart("log", "exit code 1")] * num_failures, LocalCluster(**GONE)])  # type: ignore[arg-type]
+
+    def start_once(*_: object) -> LocalCluster:
+        answer = next(answers)
+        if isinstance(answer, RayDidNotStart):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(local_ray, "_start_once", start_once)
+    ports = Ports(gcs=_free_port(), dashboard=_free_port(), client=_free_port(), agent=_free_port())
+    if comes_up:
+        assert start_local(tmp_path, ports) == LocalCluster(**GONE)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(RayDidNotStart):
+            start_local(tmp_path, ports)
 
 
 def test_down_without_up_does_nothing(tmp_path: Path) -> None:

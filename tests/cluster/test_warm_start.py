@@ -131,12 +131,12 @@ def test_child_dies_with_a_job_that_is_killed(tmp_path: Path, start: Any) -> Non
     wait_until(lambda: is_gone(pid))
 
 
-def test_child_that_is_killed_ends_the_job_with_an_error(tmp_path: Path, start: Any) -> None:
+def test_child_that_is_killed_ends_the_job_as_if_it_had_been_killed_itself(tmp_path: Path, start: Any) -> None:
     client = start("waits")
     os.kill(child_pid(tmp_path), signal.SIGKILL)
     output, _ = client.communicate(timeout=60)
     assert "died without a word" in output
-    assert output.endswith("code 1\n")
+    assert output.endswith("code 137\n")
 
 
 def test_server_with_other_code_is_not_used(start: Any) -> None:

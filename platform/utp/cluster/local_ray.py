@@ -30,6 +30,8 @@ OBJECT_STORE_BYTES = 200_000_000
 """Nothing large goes through Ray's object store; by default it takes 30 % of the memory."""
 START_TIMEOUT_S = 240.0
 """11 s on a quiet machine, 56 s on a loaded one."""
+START_TRIES = 3
+"""Ray itself gives up where its node does not register within 30 s, which no setting changes (`_private/node.py`)."""
 ANSWER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 15.0
 MAX_TEMP_DIR = 40
@@ -139,6 +141,17 @@ def start_local(home: Path, ports: Ports, *, num_cpus: int | None = None, num_gp
         *(f"--node-ip-address={LOOPBACK}", f"--dashboard-host={LOOPBACK}", f"--temp-dir={temp_dir}"),
         *(f"--object-store-memory={OBJECT_STORE_BYTES}", *ports.as_options(), *counted),
     ]
+    deadline = time.monotonic() + START_TIMEOUT_S
+    for tries_left in reversed(range(START_TRIES)):
+        try:
+            return _start_once(home, command, ports, temp_dir, token_file)
+        except RayDidNotStart:
+            if not tries_left or time.monotonic() > deadline:
+                raise
+    raise AssertionError("it has returned or raised")
+
+
+def _start_once(home: Path, command: Sequence[str], ports: Ports, temp_dir: Path, token_file: Path) -> LocalCluster:
     with (home / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -252,14 +265,23 @@ def _wait_until_up(cluster: LocalCluster, process: subprocess.Popen[bytes], home
 
 
 def _answers(cluster: LocalCluster) -> bool:
-    """Whether the jobs can be asked for. Without Ray's own client, which learns of the token when it is imported."""
-    token = Path(cluster.token_file).read_text()
-    request = Request(f"{cluster.dashboard}/api/jobs/", headers={"Authorization": f"Bearer {token}"})  # noqa: S310  http
+    """Whether jobs can be asked for and the node is there: the dashboard is, before Ray waits for its node.
+
+    Without Ray's own client, which learns of the token when it is imported.
+    """
     try:
-        with urlopen(request, timeout=ANSWER_TIMEOUT_S):  # noqa: S310
-            return True
+        _get(cluster, "/api/jobs/")
+        return b"ALIVE" in _get(cluster, "/nodes?view=summary")
     except OSError:
         return False
+
+
+def _get(cluster: LocalCluster, path: str) -> bytes:
+    token = Path(cluster.token_file).read_text()
+    request = Request(f"{cluster.dashboard}{path}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310  http
+    with urlopen(request, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310
+        content: bytes = answer.read()
+    return content
 
 
 def _find_process(pid: int, born_at: float) -> psutil.Process | None:

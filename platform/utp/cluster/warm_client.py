@@ -18,6 +18,8 @@ _RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 60.0
 """A server that has just been started is still importing what this job would have to import as well."""
+KILLED = 128 + signal.SIGKILL
+"""As a shell says it: the attempt counts as lost, and is tried again; 1 would be a failure of the training's own."""
 
 
 def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -> int | None:
@@ -44,7 +46,7 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
             ending = _read(answers.readline())
     if "exit_code" not in ending:
         note(f"the process that trained, {answer['started']}, died without a word")
-        return 1
+        return KILLED
     return int(ending["exit_code"])
 
 

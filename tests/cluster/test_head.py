@@ -361,7 +361,7 @@ def commit(worker: Worker, epoch: int, best_epoch: int) -> None:
     }
     state = {"state": {"progress": {"best": best}}}
     name = store.name_for(epoch, epoch)
-    store.commit({"weights": lambda path: path.write_bytes(b"12345")}, state, name=name, step=epoch, epoch=epoch)
+    store.commit({"weights": [b"12345"]}, state, name=name, step=epoch, epoch=epoch)
 
 
 def test_checkpoints_are_recorded_with_the_best_and_forgotten_when_pruned(platform: Platform) -> None:

@@ -7,7 +7,6 @@ import json
 import random
 import stat
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +54,8 @@ def run(home: Settings) -> RunPaths:
         best = {"metric": "val_acc@1", "value": 0.5, "checkpoint": "epoch_001-step_000001"}
         state = {"state": {"progress": {"best": best}}}
         weights = random.Random(epoch).randbytes(300_000)
-        writers: dict[str, Callable[[Path], object]] = {
-            "model.safetensors": lambda path, w=weights: path.write_bytes(w)
-        }
-        store.commit(writers, state, name=store.name_for(epoch, epoch), step=epoch, epoch=epoch)  # type: ignore[arg-type]
+        files = {"model.safetensors": [weights]}
+        store.commit(files, state, name=store.name_for(epoch, epoch), step=epoch, epoch=epoch)
     paths.best_weights.write_bytes(b"best")
     paths.hf.mkdir()
     (paths.hf / "config.json").write_text("{}")

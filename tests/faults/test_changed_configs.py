@@ -37,12 +37,13 @@ COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "early_stop_min_delta": ("early_stop_patience=5",),
     "mixup_off_epoch": ("epochs=3",),
     "random_erasing_fill": ("random_erasing=0.5",),
+    "cache_edge": ("decoded_cache=true",),
     "model_revision": ("model_flavour=someone/model",),
 }
 """What else a field needs to have an effect."""
 
 CANDIDATES = (
-    "true", "false", "1", "2", "3", "0.5", "0.25", "12", "[2]", "[some.module]", "{a: 1, b: 0}", "{key: 1}",
+    "true", "false", "1", "2", "3", "0.5", "0.25", "12", "64", "[2]", "[some.module]", "{a: 1, b: 0}", "{key: 1}",
     "cpu", "bfloat16", "skip", "min", "none", "balanced", "mean", "five_crop", "other",
 )  # fmt: skip
 NEEDS_ANOTHER_MACHINE = {

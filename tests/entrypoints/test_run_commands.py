@@ -129,3 +129,66 @@ def test_down_after_ray_died_leaves_no_run_shown_as_running(folder: Path) -> Non
     output = utp("down")
     assert "1 run waits and goes on at the next `utp up`" in output
     assert listed()[0]["state"] == "queued"
+
+
+def test_run_is_found_by_the_beginning_of_its_name_where_that_is_unique(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml", "--set", "model_suffix=slow")
+    utp("run", "submit", "mine.yaml")
+    names = sorted(str(run["name"]) for run in listed())
+    assert json.loads(utp("run", "show", names[1], "--json"))["name"] == names[1]
+    assert json.loads(utp("run", "show", names[1][:-1], "--json"))["name"] == names[1]
+    output = " ".join(utp("run", "show", "vit", code=2).split())
+    assert "may mean several" in output
+    assert all(name in output for name in names)
+
+
+def test_list_shows_the_states_asked_for(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    assert len(json.loads(utp("run", "list", "--state", "queued", "--state", "running", "--json"))) == 1
+    assert json.loads(utp("run", "list", "--state", "failed", "--json")) == []
+
+
+def test_list_fits_80_columns_and_a_run_a_line(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml", "--set", "model_suffix=" + "long_" * 12)
+    lines = [line.rstrip() for line in utp("run", "list").splitlines() if "queued" in line]
+    assert len(lines) == 1
+    assert len(lines[0]) <= 80
+    assert "…" in lines[0]
+
+
+def test_comparison_has_the_differences_and_no_more(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml", "--set", "lr=0.1")
+    utp("run", "submit", "mine.yaml", "--set", "lr=0.2")
+    second, first = (str(run["id"]) for run in listed())
+    assert json.loads(utp("run", "compare", first, second, "--json"))["config"] == {"lr": [0.1, 0.2]}
+    assert max(map(len, utp("run", "compare", first, second).splitlines())) <= 80
+
+
+def test_deletion_says_what_goes_and_asks(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    run = listed()[0]
+    kept = CliRunner().invoke(app, ["run", "delete", str(run["id"])], input="n\n")
+    assert kept.exit_code == 1
+    assert f"{run['name']}: 0 files" in kept.output
+    assert len(listed()) == 1
+    assert utp("run", "delete", str(run["id"]), "--yes") == f"deleted {run['name']}\n"
+    assert listed() == []
+
+
+def test_log_of_one_attempt_and_its_last_lines(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    detail = json.loads(utp("run", "show", str(listed()[0]["id"]), "--json"))
+    for attempt in (1, 2):
+        log = Path(detail["run_dir"]) / "attempts" / str(attempt) / "rank1.log"
+        log.parent.mkdir(parents=True)
+        log.write_text(f"a {attempt}\nb {attempt}\nc {attempt}\n")
+    words = ("run", "logs", detail["id"], "--rank", "1")
+    assert utp(*words, "--attempt", "2", "--tail", "2") == "b 2\nc 2\n"
+    assert utp(*words, "--attempt", "1") == "a 1\nb 1\nc 1\n"
+    assert "has no log of rank 1 in attempt 3" in " ".join(utp(*words, "--attempt", "3", code=2).split())
+
+
+def test_project_is_created_with_its_limit(folder: Path) -> None:
+    utp("projects", "create", "fruit", "--max-gpus", "2")
+    (project,) = json.loads(utp("projects", "--json"))
+    assert (project["name"], project["max_gpus"]) == ("fruit", 2)

@@ -17,6 +17,7 @@ from utp.errors import ConfigError
 from utp.settings import Settings
 from utp.store.database import open_database
 from utp.store.recorder import Recorder
+from utp.store.recorder.housekeeping import Deletion
 from utp.store.recorder.queueing import QueuedRun
 from utp.store.repositories.agents import AgentRepository, AgentRow
 from utp.store.repositories.projects import ProjectRepository, ProjectRow
@@ -31,8 +32,8 @@ class LocalClient:
     """Opens the store. Raises `WrongRevision` where `utp up` has not made it yet."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._database = open_database(settings)
+        self.settings = self._settings = settings
+        self.database = self._database = open_database(settings)
         self._recorder = Recorder(self._database)
         self._runs = RunRepository(self._database)
 
@@ -44,9 +45,11 @@ class LocalClient:
             make_absolute(config, self._settings), request, project=project, owner=owner, settings=self._settings
         )
 
-    def list_runs(self, *, project: str | None, limit: int) -> Sequence[RunRow]:
+    def list_runs(
+        self, *, project: str | None, limit: int, states: Sequence[RunState] | None = None
+    ) -> Sequence[RunRow]:
         """Return the newest runs."""
-        return self._runs.list_runs(project=project, limit=limit)
+        return self._runs.list_runs(project=project, states=states, limit=limit)
 
     def get(self, run: str) -> RunDetail:
         """Return a run by id, beginning of its id, name or directory. Raises `RunNotFound`."""
@@ -64,6 +67,14 @@ class LocalClient:
         """Queue a failed or stopped run again. Raises `RunNotFound`, `IllegalMove`."""
         return self._recorder.retry(self._runs.find(run))
 
+    def plan_deletion(self, run: str) -> Deletion:
+        """Say what `delete` would remove. Raises `RunNotFound`."""
+        return self._recorder.plan_deletion(self._runs.find(run))
+
+    def delete(self, run_id: str) -> Deletion:
+        """Remove a run with its files. Raises `RunNotFound`, `IllegalMove`, `OSError`."""
+        return self._recorder.delete_run(run_id)
+
     def queue(self) -> Sequence[QueuedRow]:
         """Return the runs that wait, by priority and age."""
         return QueueRepository(self._database).queued()
@@ -75,6 +86,23 @@ class LocalClient:
     def projects(self) -> Sequence[ProjectRow]:
         """Return the projects."""
         return ProjectRepository(self._database).list_projects()
+
+    def set_project(self, name: str, *, description: str | None, max_gpus: int | None) -> None:
+        """Add a project, or change its description and its limit of GPUs."""
+        self._recorder.set_project(name, description=description, max_gpus=max_gpus)
+
+    def last_log_lines(self, run: str, *, attempt: int | None, rank: int, num_lines: int | None) -> Sequence[str]:
+        """Return the last lines of a rank's log, of the newest attempt without one named. Raises `RunNotFound`."""
+        detail = self.get(run)
+        chosen = attempt if attempt is not None else max(1, detail.attempt)
+        path = RunPaths(Path(detail.run_dir), Path(detail.run_dir)).attempt(chosen).log(rank)
+        if not path.is_file():
+            known = f"it has attempts 1 to {detail.attempt}" if detail.attempt else "it has not begun"
+            raise ConfigError(
+                (f"attempt: {detail.name} has no log of rank {rank} in attempt {chosen}; it has {known}",)
+            )
+        lines = [line for page in _pages(path) for line in page]
+        return lines if num_lines is None else lines[len(lines) - min(num_lines, len(lines)) :]
 
     def log_lines(self, run: str, *, is_followed: bool, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
         """Yield the lines of the first rank's log, of all attempts; following, until the run has ended."""
@@ -96,6 +124,13 @@ class LocalClient:
                 return
             else:
                 sleep(POLL_S)
+
+
+def _pages(path: Path) -> Iterator[list[str]]:
+    page = read_page(path, 0)
+    while page.lines:
+        yield [line.text for line in page.lines]
+        page = read_page(path, page.end)
 
 
 def make_absolute(config: TrainConfig, settings: Settings) -> TrainConfig:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Column, Table
 
 from utp.client.local_client import LocalClient
 from utp.config.loading import apply_overrides, load_configs
 from utp.config.problems import describe_problems
 from utp.config.request import RunRequest
 from utp.entrypoints.console import stderr, stdout
+from utp.entrypoints.run_comparison import compare
+from utp.entrypoints.run_files import delete, export, import_
+from utp.entrypoints.run_tables import print_detail, run_table
 from utp.errors import ConfigError
 from utp.settings import get_settings
-from utp.store.repositories.runs import RunDetail, RunRow
 from utp.store.states import RunState, Wish
 
 EXIT_OF_STATE = {RunState.SUCCEEDED: 0, RunState.STOPPED: 130, RunState.PAUSED: 130}
@@ -30,7 +29,7 @@ EXIT_FAILED = 1
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Queue runs on the cluster, and look after them.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Name, id, the beginning of an id, or directory of a run.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Name, id, the beginning of either, or directory of a run.")]
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the config; may be given often.")
 ]
@@ -66,15 +65,18 @@ def submit(  # noqa: PLR0917  these are options
 @app.command("list")
 def list_runs(
     project: Annotated[str | None, typer.Option(help="Only runs of this project.")] = None,
+    state: Annotated[list[RunState], typer.Option(help="Only runs in this state; may be given often.")] = [],  # noqa: B006
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
-    rows = LocalClient(get_settings()).list_runs(project=project, limit=limit)
+    rows = LocalClient(get_settings()).list_runs(project=project, states=state or None, limit=limit)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     elif rows:
-        stdout.print(_table(rows))
+        stdout.print(run_table(rows))
+    elif project or state:
+        stderr.print("no run is like that; `utp run list` lists all", soft_wrap=True)
     else:
         stderr.print("there are no runs yet; queue one with `utp run submit FILE`", soft_wrap=True)
 
@@ -86,18 +88,29 @@ def show(run: Run, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(detail), indent=2))
     else:
-        _print_detail(detail)
+        print_detail(detail)
 
 
 @app.command()
 def logs(
-    run: Run, follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run has ended.")] = False
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run has ended.")] = False,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Only this attempt.")] = None,
+    rank: Annotated[int | None, typer.Option(min=0, help="Worker whose log it is; 0 without it.")] = None,
+    tail: Annotated[int | None, typer.Option(min=1, help="Only so many lines, the last.")] = None,
 ) -> None:
     """Print the log of a run; following, the exit code is the run's: 0 succeeded, 130 stopped or paused, 1 failed."""
     client = LocalClient(get_settings())
+    is_part = any(option is not None for option in (attempt, rank, tail))
+    if follow and is_part:
+        raise ConfigError(("--follow: goes through all attempts of rank 0; leave out --attempt, --rank and --tail",))
     if follow:
         _follow(client, client.get(run).id)
-    for line in client.log_lines(run, is_followed=False):
+    elif is_part:
+        lines: Iterable[str] = client.last_log_lines(run, attempt=attempt, rank=rank or 0, num_lines=tail)
+    else:
+        lines = client.log_lines(run, is_followed=False)
+    for line in lines:
         typer.echo(line)
 
 
@@ -125,46 +138,19 @@ def retry(run: Run) -> None:
     typer.echo(f"{run} is {LocalClient(get_settings()).retry(run)}")
 
 
+app.command("compare")(compare)
+app.command("export")(export)
+app.command("import")(import_)
+app.command("delete")(delete)
+
+
 def _wish(run: str, wish: Wish) -> None:
     typer.echo(f"{run} is {LocalClient(get_settings()).wish(run, wish, by=getpass.getuser())}")
 
 
-def _follow(client: LocalClient, run_id: str) -> None:
+def _follow(client: LocalClient, run_id: str) -> NoReturn:
     for line in client.log_lines(run_id, is_followed=True):
         typer.echo(line)
     detail = client.get(run_id)
     stderr.print(f"{detail.name}: {detail.state}{f': {detail.message}' if detail.message else ''}", soft_wrap=True)
     raise typer.Exit(EXIT_OF_STATE.get(detail.state, EXIT_FAILED))
-
-
-def _table(rows: Sequence[RunRow]) -> Table:
-    table = Table(
-        Column("run", overflow="fold", min_width=20), "state", Column("epoch", justify="right"), "best", "id",
-        box=SIMPLE_HEAD,
-    )  # fmt: skip
-    for row in rows:
-        best = f"{row.best_metric} {row.best_value:.4f}" if row.best_value is not None else "-"
-        epoch = f"{row.epoch}/{row.epochs}" if row.epochs else "-"
-        state = f"{row.state} ({row.health})" if row.health != "ok" else str(row.state)
-        table.add_row(escape(row.name), state, epoch, escape(best), row.id[:12])
-    return table
-
-
-def _print_detail(detail: RunDetail) -> None:
-    facts = {
-        "id": detail.id,
-        "state": detail.state if detail.health == "ok" else f"{detail.state}, {detail.health}: {detail.health_detail}",
-        "waits": detail.wait_reason,
-        "message": detail.message,
-        "epoch": f"{detail.epoch}/{detail.epochs}" if detail.epochs else None,
-        "best": f"{detail.best_metric} {detail.best_value:.4f}" if detail.best_value is not None else None,
-        "files": detail.run_dir,
-        "checkpoints": detail.checkpoint_dir,
-    }
-    stdout.print(f"[bold]{escape(detail.name)}[/bold]")
-    for name, value in facts.items():
-        if value:
-            stdout.print(f"  {name:<12}{escape(str(value))}", soft_wrap=True)
-    for attempt in detail.attempts:
-        how = " ".join(str(one) for one in (attempt.outcome or "under way", attempt.failure_kind or "") if one)
-        stdout.print(f"  attempt {attempt.attempt}   {how} on {attempt.host or '-'}, step {attempt.step}", markup=False)

@@ -76,6 +76,20 @@ class RunNotFound(UtpError, LookupError):
         return f"run {self.run_id} does not exist"
 
 
+class RunAmbiguous(UtpError, LookupError):
+    """Several runs begin so."""
+
+    kind = FailureKind.USER_ERROR
+
+    def __init__(self, text: str, candidates: tuple[str, ...]) -> None:
+        super().__init__(text, candidates)
+        self.text = text
+        self.candidates = candidates
+
+    def __str__(self) -> str:
+        return f"run {self.text} may mean several; write more of one of: {', '.join(self.candidates)}"
+
+
 class AttemptNotStarted(UtpError):
     """Rows of an attempt came before its start was recorded."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, select
 
 from utp.errors import FailureKind
 from utp.store.database import Database
-from utp.store.errors import RunNotFound
+from utp.store.errors import RunAmbiguous, RunNotFound
 from utp.store.states import Health, Outcome, RunState, Wish
 from utp.store.tables.checkpoint import Checkpoint
 from utp.store.tables.config import Config
@@ -20,6 +20,11 @@ from utp.store.tables.figure import Figure
 from utp.store.tables.job import Job
 from utp.store.tables.project import Project
 from utp.store.tables.run import Run
+
+MIN_ID_BEGINNING = 4
+"""Characters of an id that are taken as its beginning."""
+MAX_CANDIDATES = 6
+"""Runs named to who has to choose."""
 
 
 @dataclass(frozen=True)  # filled by position: a list of 10,000 is twice as fast
@@ -157,19 +162,30 @@ class RunRepository:
             return [RunRow(*row) for row in rows]
 
     def find(self, text: str) -> str:
-        """Return the id of the run that an id, its beginning, a name or a directory means; the newest of several.
+        """Return the id of the run that an id, a name or a directory means, or the beginning of an id or name.
+
+        Of several runs of one name it is the newest.
 
         Raises:
             RunNotFound: none is meant.
+            RunAmbiguous: several runs begin so.
         """
         exact = select(Run.id).where((Run.id == text) | (Run.run_dir == text.rstrip("/")))
         named = select(Run.id).where(Run.name == text).order_by(Run.id.desc()).limit(1)
-        begins = select(Run.id).where(Run.id.startswith(text, autoescape=True)).order_by(Run.id.desc()).limit(1)
+        starts = Run.name.startswith(text, autoescape=True)
+        if len(text) >= MIN_ID_BEGINNING:
+            starts |= Run.id.startswith(text, autoescape=True)
+        begins = select(Run.id, Run.name).where(starts, Run.deleted_at.is_(None)).order_by(Run.id.desc())
         with self._database.read() as connection:
-            for query in (exact, named, begins) if len(text) >= 4 else (exact, named):
+            for query in (exact, named):
                 if (found := connection.scalar(query)) is not None:
                     return found
-        raise RunNotFound(text)
+            rows = connection.execute(begins.limit(MAX_CANDIDATES)).all() if text else []
+        if len(rows) > 1:
+            raise RunAmbiguous(text, tuple(f"{row.name} ({row.id})" for row in rows))
+        if not rows:
+            raise RunNotFound(text)
+        return str(rows[0].id)
 
     def get(self, run_id: str) -> RunDetail:
         """Return one run. Raises `RunNotFound`."""

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ OBJECT_STORE_BYTES = 200_000_000
 """Nothing large goes through Ray's object store; by default it takes 30 % of the memory."""
 START_TIMEOUT_S = 240.0
 """11 s on a quiet machine, 56 s on a loaded one."""
-START_TRIES = 3
+START_TRIES = 6
 """Ray itself gives up where its node does not register within 30 s, which no setting changes (`_private/node.py`)."""
 ANSWER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 15.0
@@ -144,7 +145,7 @@ def start_local(home: Path, ports: Ports, *, num_cpus: int | None = None, num_gp
     deadline = time.monotonic() + START_TIMEOUT_S
     for tries_left in reversed(range(START_TRIES)):
         try:
-            return _start_once(home, command, ports, temp_dir, token_file)
+            return _start_once(home, [*command, *_agents_ports()], ports, temp_dir, token_file)
         except RayDidNotStart:
             if not tries_left or time.monotonic() > deadline:
                 raise
@@ -219,6 +220,16 @@ def _ray_env(token_file: Path) -> dict[str, str]:
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)}
     patience = {"RAY_agent_register_timeout_ms": "120000"}  # by default 15 s: on a loaded machine Ray gives up
     return {**env, **token, **patience, "PATH": path}
+
+
+def _agents_ports() -> list[str]:
+    """Name the ports of Ray's agents: for those that they choose themselves Ray waits 15 s, and kills its node then."""
+    names = ("--dashboard-agent-grpc-port", "--metrics-export-port", "--runtime-env-agent-port")
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in names]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [f"{name}={probe.getsockname()[1]}" for name, probe in zip(names, probes, strict=True)]
 
 
 def _temp_dir(home: Path) -> Path:

@@ -225,6 +225,15 @@ def test_run_over_its_time_limit_is_asked_to_stop(stage: Stage) -> None:
     assert stage.run(run_id).wished_by == "its limit of 20 s"
 
 
+def test_project_holds_no_more_gpus_than_its_limit(stage: Stage) -> None:
+    stage.machines.states = [node("a", cpus=8, gpus=2)]
+    stage.recorder.set_project("default", max_gpus=1)
+    first, second = (stage.submit(gpus_per_worker=1, cpus_per_worker=1) for _ in range(2))
+    stage.step()
+    assert (stage.state(first), stage.state(second)) == (RunState.STARTING, RunState.QUEUED)
+    assert "1 GPUs at a time, 1 are in use" in stage.run(second).wait_reason
+
+
 def test_run_without_a_step_is_stalled_then_well_again(stage: Stage, running: str) -> None:
     for _ in range(12):
         stage.beat(running, 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -252,7 +252,8 @@ class Dispatcher:
             for row in queued
         ]  # fmt: skip
         active = [_to_active(row) for row in self._queue.active()]
-        plan = decide(waiting, active, nodes, limits=self._policy.limits, may_preempt=self._policy.may_preempt)
+        limits = replace(self._policy.limits, max_gpus_of=self._queue.max_gpus_of_projects())
+        plan = decide(waiting, active, nodes, limits=limits, may_preempt=self._policy.may_preempt)
         for run_id in plan.preempted:
             self._wish(run_id, Wish.PREEMPT, "a run of higher priority")
         self._start(plan, nodes)

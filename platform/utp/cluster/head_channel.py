@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from utp.cluster.run_channel import RegisteredRun, RunChannel
 HEAD = "utp-head"
 NAMESPACE = "utp"
 CALL_TIMEOUT_S = 10.0
+_RAY_LOG = logging.getLogger("ray._private.worker")
 
 
 def find_head() -> RunChannel | None:
@@ -23,6 +25,7 @@ def find_head() -> RunChannel | None:
     """
     try:
         if not ray.is_initialized():
+            _RAY_LOG.setLevel(logging.ERROR)  # it warns that it sets no handler of SIGTERM, which is ours
             ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
         return HeadChannel(ray.get_actor(HEAD, namespace=NAMESPACE))
     except ValueError:

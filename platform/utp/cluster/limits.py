@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 NO_OWNER = "nobody in particular"
 
@@ -16,6 +17,8 @@ class Limits:
     max_gpus_per_user: int | None = None
     max_runs_per_project: int | None = None
     max_gpus_per_project: int | None = None
+    max_gpus_of: Mapping[str, int] = field(default_factory=dict)
+    """By project id, in place of `max_gpus_per_project`."""
 
 
 NO_LIMITS = Limits()
@@ -39,9 +42,10 @@ class Holdings:
     def explain_limit(self, owner: str, project_id: str, num_gpus: int) -> str | None:
         """Return which limit one more run with so many GPUs would break; none where it breaks none."""
         limits = self._limits
+        of_project = limits.max_gpus_of.get(project_id, limits.max_gpus_per_project)
         for kind, name, max_runs, max_gpus in (
             ("user", owner, limits.max_runs_per_user, limits.max_gpus_per_user),
-            ("project", project_id, limits.max_runs_per_project, limits.max_gpus_per_project),
+            ("project", project_id, limits.max_runs_per_project, of_project),
         ):
             num_runs, held = self._runs[kind, name], self._gpus[kind, name]
             if max_runs is not None and num_runs >= max_runs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -26,6 +27,8 @@ from utp.cluster.worker import run_worker
 from utp.core.durable import write_json_durably
 from utp.core.journal import assemble_run, read_json
 from utp.errors import AttemptTaken
+
+_TRAIN_CONFIG_LOG = logging.getLogger("ray.train.v2.api.config")
 
 COLLECTIVE_TIMEOUT_S = 1800
 """A rank that waits for so long for another gives up; an evaluation's metrics take rank 0 minutes, not hours."""
@@ -56,6 +59,7 @@ def train_here(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect
     def train() -> None:
         run_worker(spec, is_signalled=is_signalled, connect=connect)
 
+    _TRAIN_CONFIG_LOG.setLevel(logging.WARNING)  # it announces the local mode, and asks for reports of issues
     trainer = TorchTrainer(train, scaling_config=ScalingConfig(num_workers=0), run_config=_run_config(spec))
     with contextlib.suppress(Exception):  # the worker has recorded it
         try:

@@ -15,6 +15,7 @@ from utp.store.database import Database
 from utp.store.states import LIVE, Health, RunState, Wish
 from utp.store.tables.config import Config
 from utp.store.tables.job import Job
+from utp.store.tables.project import Project
 from utp.store.tables.run import Run
 
 
@@ -137,6 +138,12 @@ class QueueRepository:
             query = query.join(Job, (Job.run_id == Run.id) & (Job.attempt == Run.attempt))
             query = query.where(Run.state.in_(LIVE)).order_by(Run.id)
             return [ActiveRow(**row) for row in connection.execute(query).mappings()]
+
+    def max_gpus_of_projects(self) -> dict[str, int]:
+        """Return the limits of the projects that have one, by their ids."""
+        with self._database.read() as connection:
+            query = select(Project.id, Project.max_gpus).where(Project.max_gpus.is_not(None))
+            return {project_id: limit for project_id, limit in connection.execute(query) if limit is not None}
 
     def config_json(self, run_id: str) -> str:
         """Return the config of a run as the JSON that its job gets."""

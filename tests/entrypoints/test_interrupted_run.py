@@ -38,7 +38,7 @@ from utp.core.journal import read_rows
 from utp.entrypoints.cli import main
 from utp.entrypoints.local_run import start_run
 from utp.entrypoints.run_display import ConsoleDisplay
-from utp.settings import Settings
+from utp.settings import Settings, get_settings
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -97,7 +97,8 @@ def warm_up() -> None:
 
 
 def run_utp(*arguments: str) -> None:
-    """Run in a forked process: the command line."""
+    """Run in a forked process: the command line, with that process's environment."""
+    get_settings.cache_clear()
     sys.argv = ["utp", *arguments]
     main()
 

@@ -74,7 +74,7 @@ COMMANDS = (
     LazyCommand("run", "utp.entrypoints.run_commands:app", "Queue runs on the cluster, and look after them."),
     LazyCommand("queue", "utp.entrypoints.cluster_lists:queue", "List the runs that wait, and why."),
     LazyCommand("agents", "utp.entrypoints.cluster_lists:agents", "List the machines and their GPUs."),
-    LazyCommand("projects", "utp.entrypoints.cluster_lists:projects", "List the projects."),
+    LazyCommand("projects", "utp.entrypoints.cluster_lists:projects", "List the projects; `create` adds one."),
     LazyCommand("data", "utp.entrypoints.data_commands:app", "Look at, check and make datasets."),
     LazyCommand("doctor", "utp.entrypoints.doctor:doctor", "Say what is wrong with this machine and what to do."),
 )

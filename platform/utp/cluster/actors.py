@@ -20,6 +20,7 @@ from utp.cluster.attempt_end import record_result
 from utp.cluster.dispatcher import PERIOD_S, Dispatcher, Policy
 from utp.cluster.gpu_registry import GpuRegistry
 from utp.cluster.head import Head
+from utp.cluster.head_channel import HEAD, NAMESPACE
 from utp.cluster.inventory import NodeState
 from utp.cluster.job_client import ClusterUnreachable, RayJobClient
 from utp.cluster.leadership import Leadership
@@ -36,8 +37,7 @@ from utp.store.errors import StoreError
 from utp.store.recorder import Recorder
 from utp.store.repositories.run_queue import ActiveRow, QueueRepository
 
-NAMESPACE = "utp"
-HEAD, GPU_REGISTRY, DISPATCHER = "utp-head", "utp-gpu-registry", "utp-dispatcher"
+GPU_REGISTRY, DISPATCHER = "utp-gpu-registry", "utp-dispatcher"
 PROBE_EVERY_S = 5.0
 REGISTRY_EVERY_S = 2.0
 CALL_TIMEOUT_S = 10.0

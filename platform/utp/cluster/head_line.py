@@ -13,10 +13,9 @@ from typing import Any
 
 from utp.cluster.run_channel import RunChannel
 from utp.errors import AttemptSuperseded, FailureKind, UtpError
+from utp.store.policy import WORKER_LEASE_S
 
 BEAT_INTERVAL_S = 2.0
-WORKER_LEASE_S = 20.0
-"""Without an answer for so long nothing is committed: the head gives an attempt up after 30 s and starts another."""
 MAX_SILENCE_S = 600.0
 """A commit waits so long for the head to come back."""
 CLOSING_S = 5.0

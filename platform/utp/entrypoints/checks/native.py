@@ -12,7 +12,7 @@ SERVES = {
 }
 """What each library is good for."""
 
-TODO = (
+HOW_TO_BUILD = (
     "install a C compiler and libjpeg-turbo's headers (Debian, Ubuntu: apt install gcc libc6-dev libjpeg-dev), "
     "then in a checkout: .venv/bin/python platform/utp/core/native/build.py"
 )
@@ -24,4 +24,4 @@ def check_native() -> Finding:
     used = ", ".join(f"lib{name}" for name in LIBRARIES if name not in problems)
     lines = [f"{used} in use"] if used else []
     lines += [f"{problem}: {SERVES[name]}" for name, problem in problems.items()]
-    return Finding("ok", "\n".join(lines), TODO if problems else "")
+    return Finding("ok", "\n".join(lines), HOW_TO_BUILD if problems else "")

@@ -7,33 +7,28 @@ the run was started from, the checkpointer keeps what a resume needs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer
-from utp.core.data_parallel import gradient_exchange, parallel_model, rank_loss, share_buffers
+from utp.core.data_parallel import share_buffers
 from utp.core.device import resolve_compute
-from utp.core.distributed import StopVote, check_batch_is_divisible, is_first_rank, rank, sum_over_ranks, world_size
+from utp.core.distributed import StopVote, check_batch_is_divisible, is_first_rank, world_size
 from utp.core.ema import Ema
-from utp.core.gradients import Gradients
-from utp.core.guard import BufferRollback, FiniteGuard
 from utp.core.memory_format import lay_out
-from utp.core.optimizers.build import build_optimizer, set_learning_rate
-from utp.core.randomness import derive_seed, reseed
+from utp.core.optimizer_step import OptimizerStep
+from utp.core.optimizers.build import build_optimizer
 from utp.core.reporter import Reporter, RunPlan
 from utp.core.save_schedule import SaveSchedule
 from utp.core.schedules.schedule import Schedule, build_schedule
 from utp.core.state import Best, Meters, TrainState
 from utp.core.task import Evaluation, StopRequested, Task
-from utp.errors import ConfigError
-
-MAX_SKIPPED_STEPS = 10
-"""Steps in a row that may be skipped when the config leaves it open."""
+from utp.core.timed_batches import TimedBatches
 
 
 @dataclass(frozen=True)
@@ -125,21 +120,11 @@ class _Run:
         self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device), ema=ema)
         if checkpoint is not None:
             checkpointer.restore(self.state, checkpoint)
-        self.train_model = parallel_model(model)
-        self.skips = config.nan_policy == "skip"
-        if self.skips and not getattr(optimizer, "_step_supports_amp_scaling", False):
-            reason = "can't skip a step on the device; use one that can, such as adamw, or nan_policy 'stop'"
-            raise ConfigError((f"optimizer: {config.optimizer!r} {reason}",))
-        limit = (config.max_skipped_steps or MAX_SKIPPED_STEPS) if self.skips else None
-        self.guard = FiniteGuard(
-            self.compute.device, limit, self.state.progress.skipped_in_a_row, reads_each_step=self.compute.is_cpu
+        self.step = OptimizerStep(
+            config, task, self.state, schedule=self.schedule, compute=self.compute, log_note=reporter.log_note
         )
-        self.gradients = Gradients(optimizer)
-        self.rollback = BufferRollback(model) if self.skips else None
         self._saved_position = self._position() if checkpoint else None
         self._previous_best = self.state.progress.best
-        # A worker's dropout is its own, and rank 0's that of a lone worker.
-        self.rank_index = (rank(),) if rank() else ()
         reporter.log_plan(self._plan())
 
     @property
@@ -159,12 +144,12 @@ class _Run:
         if progress.batch == 0:
             self.state.meters.start_epoch()
         self.task.set_training_mode(self.state.model)
-        batches = _Timed(self.task.train_batches(progress.epoch, progress.batch))
+        batches = TimedBatches(self.task.train_batches(progress.epoch, progress.batch))
         first_group = sum(1 for group in self.groups if group.stop <= progress.batch)
         for group in self.groups[first_group:]:
             if self.should_stop():
                 raise StopRequested
-            self.train_step(batches, group)
+            self.step.take(batches, group)
             progress.batch = group.stop
             is_last = group is self.groups[-1]
             if progress.step % self.config.log_interval_steps == 0 or is_last:
@@ -174,50 +159,9 @@ class _Run:
             if not is_last and self.saves.is_due(progress.step):  # an epoch's end has a checkpoint of its own
                 self.save()
 
-    def train_step(self, batches: _Timed, group: range) -> None:
-        """Take one optimizer step on a group of micro-batches.
-
-        Each micro-batch weighs by its share of the group's samples, so that a short last batch or group counts right.
-        """
-        state, config = self.state, self.config
-        sizes = [self.task.batch_sizes[index] for index in group]
-        total_loss: Tensor | None = None
-        if self.rollback:
-            self.rollback.remember()
-        for micro_step, size in enumerate(sizes):
-            batch = next(batches)
-            # Dropout and drop-path draw from here: a function of the step, whatever the loader or a resume did before.
-            reseed(derive_seed(config.seed, "model", state.progress.step, micro_step, *self.rank_index))
-            with gradient_exchange(self.train_model, is_last=micro_step == len(sizes) - 1):
-                with self.compute.autocast():
-                    result = self.task.step(self.train_model, batch, self.compute)
-                assert world_size() > 1 or result.num_samples == size, "batch_sizes announce what the batches hold"
-                rank_loss(result.sums["loss"], sum(sizes)).backward()  # type: ignore[no-untyped-call]
-            share = result.sums["loss"].detach() / sum(sizes)
-            total_loss = share if total_loss is None else total_loss + share
-            state.meters.add(result.sums, result.num_samples)
-            batches.num_samples += size
-        assert total_loss is not None, "a group has a micro-batch at least"
-        sum_over_ranks(total_loss, state.meters.step_sums)
-        grad_norm = self._clip_gradients()
-        found_inf = self.guard.observe(state.progress.step + 1, total_loss, grad_norm)
-        if self.compute.is_cpu:
-            self._check_finite()
-        state.meters.end_step(found_inf)
-        if self.rollback:
-            self.rollback.undo_if(found_inf)
-        set_learning_rate(state.optimizer, config.lr * self.schedule.factor(state.progress.step))
-        state.optimizer.found_inf = found_inf  # type: ignore[attr-defined]  # a fused optimizer skips its update on 1.0
-        state.optimizer.step()
-        self.gradients.clear()
-        if state.ema:
-            state.ema.update(state.progress.step, found_inf if self.skips else None)
-        state.progress.step += 1
-        state.progress.samples_seen += sum(sizes)
-
     def evaluate_and_save(self) -> None:
         """End an epoch: evaluate on val, remember the best, commit."""
-        self._check_finite()
+        self.step.check_finite()
         state, started = self.state, time.monotonic()
         evaluation = self._evaluate("val", state.evaluated_model)
         self.finish_save()  # if it failed, what was best is no more
@@ -268,7 +212,7 @@ class _Run:
 
     def save(self) -> None:
         """Begin to commit the state, unless the newest checkpoint holds it already; waits for the save before it."""
-        self._check_finite()
+        self.step.check_finite()
         self.finish_save()
         if self._position() == self._saved_position:
             return
@@ -330,24 +274,8 @@ class _Run:
         name = self.checkpointer.name_for(self.state)
         return Best(config.monitor_metric, config.monitor_mode, value, progress.epoch, progress.step, name)
 
-    def _clip_gradients(self) -> Tensor | None:
-        if self.config.max_grad_norm is not None:
-            return self.gradients.clip(self.config.max_grad_norm)
-        # Where the run goes on, a gradient that overflows must not pass; else the next loss tells of it.
-        return self.gradients.total_norm() if self.skips else None
-
-    def _check_finite(self) -> None:
-        progress = self.state.progress
-        skipped = self.guard.check(progress.epoch + 1)
-        progress.skipped_in_a_row = self.guard.skipped_in_a_row
-        if skipped:
-            progress.skipped_steps += len(skipped)
-            steps = f"step {skipped[0]} was" if len(skipped) == 1 else f"steps {', '.join(map(str, skipped))} were"
-            total = f"{progress.skipped_steps} of {max(progress.step, skipped[-1])} steps so far"
-            self.reporter.log_note(f"loss or gradient not finite: {steps} skipped; {total}")
-
-    def _log_interval(self, batches: _Timed) -> None:
-        self._check_finite()
+    def _log_interval(self, batches: TimedBatches) -> None:
+        self.step.check_finite()
         means = {f"train_{name}": value for name, value in self.state.meters.take_interval_means().items()}
         rate = max(group["lr"] for group in self.state.optimizer.param_groups)  # layer_decay scales some of them down
         self._log_row({"kind": "train", **means, "lr": rate, **batches.take_timings()}, self.state.progress.epoch + 1)
@@ -368,36 +296,6 @@ class _Run:
             num_parameters=sum(p.numel() for p in parameters),
             compute=self.compute.to_json(),
         )
-
-
-class _Timed:
-    """Iterates batches and measures what share of the time went into waiting for them."""
-
-    def __init__(self, batches: Iterator[Any]) -> None:
-        self._batches = batches
-        self._start_interval()
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        started = time.monotonic()
-        batch = next(self._batches)
-        self._waited_s += time.monotonic() - started
-        return batch
-
-    def take_timings(self) -> dict[str, float]:
-        """Return images per second and share of time waited since the last call."""
-        elapsed_s = max(time.monotonic() - self._started, 1e-9)
-        timings = {
-            "images_per_s": round(self.num_samples / elapsed_s, 2),
-            "data_wait_share": round(self._waited_s / elapsed_s, 4),
-        }
-        self._start_interval()
-        return timings
-
-    def _start_interval(self) -> None:
-        self._started, self._waited_s, self.num_samples = time.monotonic(), 0.0, 0
 
 
 def _group_batches(batch_sizes: tuple[int, ...], grad_accum_steps: int) -> list[range]:

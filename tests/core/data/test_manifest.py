@@ -165,6 +165,14 @@ def test_link_to_a_file_is_followed(root: Path, tmp_path: Path) -> None:
     assert "train/cat/z.png" in {sample.path for sample in scan_dataset(root).splits["train"]}
 
 
+def test_link_to_a_file_may_not_lead_out_of_the_mount(root: Path, tmp_path: Path) -> None:
+    add_image(tmp_path / "elsewhere.png", 55)
+    link = root / "train" / "cat" / "z.png"
+    link.symlink_to(tmp_path / "elsewhere.png")
+    assert "train/cat/z.png" in {sample.path for sample in scan_dataset(root, mount=tmp_path).splits["train"]}
+    assert refusal(root, mount=root).startswith(f"train/cat/z.png is a link out of {root} (DATASETS_DIR)")
+
+
 def test_broken_link_is_refused_by_name(root: Path) -> None:
     (root / "train" / "cat" / "z.png").symlink_to("nowhere.png")
     assert refusal(root).startswith("train/cat/z.png is a link to a file that is not there")

@@ -36,10 +36,13 @@ class Listing:
     warnings: tuple[str, ...]
 
 
-def list_images(root: Path) -> Listing:
-    """List the images of all splits. Raises `DatasetError`; `root` must be resolved."""
+def list_images(root: Path, mount: Path | None = None) -> Listing:
+    """List the images of all splits; links to files may lead anywhere, but not out of `mount`, where there is one.
+
+    Raises `DatasetError`; `root` must be resolved.
+    """
     _check_layout(root)
-    walk = _Walk(root)
+    walk = _Walk(root, mount.resolve() if mount else None)
     images = [image for split in SPLITS if (root / split).is_dir() for image in walk.split(split)]
     counts: dict[str, Counter[str]] = {split: Counter() for split in walk.class_folders}
     for image in images:
@@ -60,8 +63,8 @@ def is_image(name: str) -> bool:
 class _Walk:
     """Goes through one dataset; remembers what it left out."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, mount: Path | None) -> None:
+        self.root, self.mount = root, mount
         self.class_folders: dict[str, tuple[str, ...]] = {}
         self.loose_images: Counter[str] = Counter()
         self.other_files: Counter[str] = Counter()
@@ -89,7 +92,14 @@ class _Walk:
             elif not entry.is_file():
                 raise self._refusal(path, "is a link to a file that is not there; restore the file or remove the link")
             else:
+                if self.mount and entry.is_symlink():
+                    self._check_target(path, self.mount)
                 yield path
+
+    def _check_target(self, path: Path, mount: Path) -> None:
+        target = path.resolve()
+        if not target.is_relative_to(mount):
+            raise self._refusal(path, f"is a link out of {mount} (DATASETS_DIR), to {target}; copy the file there")
 
     def _check_link(self, folder: Path) -> None:
         """Refuse a linked folder that leaves the dataset, or leads back to a folder it lies in."""

@@ -81,6 +81,7 @@ class Manifest:
 def scan_dataset(
     root: Path,
     *,
+    mount: Path | None = None,
     label_map: Mapping[str, int] | None = None,
     cache_dir: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -88,6 +89,7 @@ def scan_dataset(
     """Read `ROOT/{train,val,test}/CLASS/*` and hash every image; `test` may be absent.
 
     Args:
+        mount: what links may not lead out of, DATASETS_DIR; none where any user may read anything.
         label_map: class name to index, naming exactly train's classes; none means train's sorted folders.
         cache_dir: keeps hashes between scans, so that only new and changed files are read.
         on_progress: told (done, total) files.
@@ -96,7 +98,7 @@ def scan_dataset(
         DatasetError: the folder can't be trained on; says what is wrong where, and the way out.
     """
     root = root.resolve()
-    listing = list_images(root)
+    listing = list_images(root, mount)
     classes = _class_order(root, listing, label_map)
     hashes = hash_files(root, [image.path for image in listing.images], cache_dir, on_progress)
     index = {name: position for position, name in enumerate(classes)}

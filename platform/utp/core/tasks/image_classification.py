@@ -274,7 +274,9 @@ def build(
     _check_cache_edge(config, preprocessing)
     root = dataset_root(config.root, settings)
     cache_dir = settings.cache_dir / "manifests"
-    manifest = scan_dataset(root, label_map=config.label_map, cache_dir=cache_dir, on_progress=on_scan)
+    manifest = scan_dataset(
+        root, mount=settings.datasets_dir, label_map=config.label_map, cache_dir=cache_dir, on_progress=on_scan
+    )
     for warning in manifest.warnings:
         log.warning("dataset %s: %s", root, warning)
     if config.test_time_augmentation != "none" and "test" not in manifest.splits:

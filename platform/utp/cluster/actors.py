@@ -16,7 +16,7 @@ from typing import Any, cast
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from utp.cluster.attempt_end import record_result
+from utp.cluster.attempt_result import record_result
 from utp.cluster.dispatcher import PERIOD_S, Dispatcher, Policy
 from utp.cluster.gpu_registry import GpuRegistry
 from utp.cluster.head import Head

@@ -14,7 +14,8 @@ from itertools import islice
 from typing import Any
 
 from utp.cluster.admission import Plan, decide
-from utp.cluster.attempt_end import End, conclude, read_result
+from utp.cluster.attempt_end import End, conclude
+from utp.cluster.attempt_result import read_result
 from utp.cluster.inventory import Inventory, NodeState
 from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, JobStatus
 from utp.cluster.limits import NO_LIMITS, Limits

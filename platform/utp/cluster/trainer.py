@@ -24,8 +24,7 @@ from utp.cluster.job_failures import describe_job_failure
 from utp.cluster.job_spec import JobSpec
 from utp.cluster.rank_log import redirect_output
 from utp.cluster.worker import run_worker
-from utp.core.durable import write_json_durably
-from utp.core.journal import assemble_run, read_json
+from utp.core.journal import read_json, write_failure
 from utp.errors import AttemptTaken
 
 _TRAIN_CONFIG_LOG = logging.getLogger("ray.train.v2.api.config")
@@ -131,12 +130,8 @@ def _run_config(spec: JobSpec) -> RunConfig:
 
 def _ended(spec: JobSpec, failure: BaseException | None) -> Mapping[str, Any]:
     """Return the attempt's result; of several workers that failed, the first one's failure is the cause."""
-    path = spec.paths.attempt(spec.attempt).result
-    result = read_json(path)
+    result = read_json(spec.paths.attempt(spec.attempt).result)
     if not result or result.get("outcome") == "failed":
-        cause = describe_job_failure(spec, failure)
-        result = {"schema_version": 1, "attempt": spec.attempt, **result, **cause}
-        write_json_durably(path, result)
-        assemble_run(spec.paths)
+        result = write_failure(spec.paths, spec.attempt, describe_job_failure(spec, failure))
         sys.stdout.write(f"failed ({result.get('kind')}): {result.get('message')}\n")
     return result

@@ -6,9 +6,10 @@ import pytest
 from tests.support.dispatching import Stage
 from tests.support.machines import gpu, node
 
-from utp.cluster.dispatcher import GONE_GRACE_S, HANGING_AFTER_S, KILL_GRACE_S, STOP_GRACE_S, Policy
+from utp.cluster.dispatcher import GONE_GRACE_S, HANGING_AFTER_S, KILL_GRACE_S, STOP_GRACE_S
 from utp.cluster.job_client import ClusterUnreachable, JobStatus
 from utp.cluster.leadership import Leadership
+from utp.cluster.limits import Policy
 from utp.errors import FailureKind
 from utp.store.policy import LEASE_S
 from utp.store.states import Health, Outcome, RunState, Wish
@@ -231,7 +232,7 @@ def test_project_holds_no_more_gpus_than_its_limit(stage: Stage) -> None:
     first, second = (stage.submit(gpus_per_worker=1, cpus_per_worker=1) for _ in range(2))
     stage.step()
     assert (stage.state(first), stage.state(second)) == (RunState.STARTING, RunState.QUEUED)
-    assert "1 GPUs at a time, 1 are in use" in stage.run(second).wait_reason
+    assert "1 GPU at a time, 1 is in use" in stage.run(second).wait_reason
 
 
 def test_run_without_a_step_is_stalled_then_well_again(stage: Stage, running: str) -> None:

@@ -24,8 +24,10 @@ from utp.cluster.job_failures import describe_job_failure
 from utp.cluster.job_spec import JobSpec
 from utp.cluster.rank_log import redirect_output
 from utp.cluster.worker import run_worker
+from utp.config.secrets_file import export_secrets
 from utp.core.journal import read_json, write_failure
 from utp.errors import AttemptTaken
+from utp.settings import get_settings
 
 _TRAIN_CONFIG_LOG = logging.getLogger("ray.train.v2.api.config")
 
@@ -103,6 +105,7 @@ def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping
 
 
 def _train_in_worker(data: Mapping[str, Any]) -> None:
+    export_secrets(get_settings().secrets_file)
     spec = JobSpec.from_json(data["spec"])
     if Path(data["directory"]).is_dir():  # on the job's machine; relative paths mean there what they mean to the job
         os.chdir(data["directory"])

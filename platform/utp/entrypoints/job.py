@@ -14,6 +14,8 @@ from typing import Any
 from utp.cluster.job_spec import JobSpec, check_shares, read_config_json, read_request_json
 from utp.cluster.warm_client import train_warm
 from utp.config.paths import RunPaths
+from utp.config.secrets_file import export_secrets
+from utp.core.journal import write_failure
 from utp.entrypoints.stop_signal import StopSignal
 from utp.errors import UtpError
 from utp.settings import get_settings, let_idle_threads_sleep, ray_submission_id
@@ -28,9 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     let_idle_threads_sleep()
     options = _parse(arguments)
     try:
+        export_secrets(get_settings().secrets_file)
         spec = _identify(options)
     except UtpError as error:
-        note(f"refused: {error}")
+        _refuse(options, error)
         return EXIT_REFUSED
     with StopSignal(lambda: note("saving, then stopping; a second signal stops at once")) as stop:
         if not _trains_here(spec, options.run_id):
@@ -77,6 +80,14 @@ def _identify(options: argparse.Namespace) -> JobSpec:
         return register_job(config, request, ray_submission_id(), get_settings(), note)
     paths = RunPaths(options.run_dir, options.checkpoint_dir)
     return JobSpec(config, request, paths, options.attempt, options.run_id).prepared()
+
+
+def _refuse(options: argparse.Namespace, error: UtpError) -> None:
+    """Say why nothing is trained; of a run that was queued, where its owner looks."""
+    note(f"refused: {error}")
+    if options.run_id is not None:
+        failure = {"outcome": "failed", "kind": error.kind, "message": str(error)}
+        write_failure(RunPaths(options.run_dir, options.checkpoint_dir), options.attempt, failure)
 
 
 def _trains_here(spec: JobSpec, run_id: str | None) -> bool:

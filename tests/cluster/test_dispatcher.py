@@ -163,14 +163,15 @@ def test_dead_run_is_shown_as_such_within_a_minute(stage: Stage, running: str) -
     assert stage.attempts(running)[0].outcome is Outcome.LOST
 
 
-def test_job_that_dies_before_its_first_word_fails_with_its_exit_code(stage: Stage) -> None:
+def test_job_that_dies_before_its_first_word_fails_with_its_last_one(stage: Stage) -> None:
     run_id = stage.submit()
     stage.step()
-    stage.jobs.end(stage.job_id(run_id), JobStatus.FAILED, "Job entrypoint command failed with exit code 1, ...")
+    output = "last available logs:\nTraceback\nModuleNotFoundError: no torch\n"
+    stage.jobs.end(stage.job_id(run_id), JobStatus.FAILED, f"Job entrypoint command failed with exit code 1, {output}")
     stage.step()
     stage.step(GONE_GRACE_S)
     assert stage.state(run_id) is RunState.FAILED
-    assert stage.run(run_id).message == "its job ended with exit code 1: see job.log"
+    assert stage.run(run_id).message == "its job ended with exit code 1: ModuleNotFoundError: no torch"
 
 
 def test_stop_of_a_starting_run_goes_to_ray_at_once(stage: Stage) -> None:

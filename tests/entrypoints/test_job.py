@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from utp.entrypoints.job import EXIT_REFUSED, main
+from utp.entrypoints.job import EXIT_FAILED, EXIT_REFUSED, main
 from utp.settings import get_settings
 
 CONFIG = '{"root": "x", "model_flavour": "builtin/resnet-micro", "batch_size": 7}'
@@ -55,6 +55,19 @@ def test_secrets_that_others_may_read_are_the_attempts_result(
     path = tmp_path / "secrets"
     told = f"UTP_SECRETS_FILE: {path} may be read by others (mode 0644); chmod 600 {path}"
     assert refusal(tmp_path) == told
+
+
+def test_unexpected_error_is_the_attempts_result_with_its_traceback(
+    tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr("utp.entrypoints.job.train_warm", fail)
+    assert main(words) == EXIT_FAILED
+    result = json.loads((tmp_path / "run" / "attempts" / "2" / "result.json").read_text())
+    assert (result["kind"], result["message"]) == ("internal", "RuntimeError: no such luck")
+    assert "in fail" in result["traceback"]
 
 
 def test_refused_job_of_nobody_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,12 @@ def conclude(report: JobReport | None, wish: Wish) -> End:
     found = _EXIT_CODE.search(report.message)
     code = int(found.group(1)) if found else None
     if code is not None and 0 < code < 128:
-        return End(Outcome.FAILED, FailureKind.INTERNAL, f"its job ended with exit code {code}: see job.log")
+        return End(Outcome.FAILED, FailureKind.INTERNAL, f"its job ended with exit code {code}: {_last_line(report)}")
     how = f"was killed (exit code {code})" if code is not None else "died"
     return End(Outcome.LOST, FailureKind.LOST, f"its job {how}: {report.message[:300]}")
+
+
+def _last_line(report: JobReport) -> str:
+    """Ray gives the end of the job's output after its own words."""
+    lines = [line.strip() for line in report.message.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it wrote nothing"

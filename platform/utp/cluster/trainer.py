@@ -19,6 +19,7 @@ from ray.train._internal.base_worker_group import BaseWorkerGroup
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.torch.config import _TorchBackend
 
+from utp.cluster.head_channel import join_ray
 from utp.cluster.head_line import Connect
 from utp.cluster.job_failures import describe_job_failure
 from utp.cluster.job_spec import JobSpec
@@ -73,6 +74,7 @@ def train_here(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect
 def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping[str, Any]:
     """Train in `num_workers` processes that Ray places; return what `result.json` says, whatever happened."""
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    join_ray()
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0  # type: ignore[no-untyped-call]
     num_gpus = spec.request.gpus_per_worker if spec.request.gpus_per_worker is not None else int(has_gpus)
     trainer = TorchTrainer(

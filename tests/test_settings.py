@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from utp.cluster.limits import Limits, Policy, read_policy
 from utp.settings import Settings, let_idle_threads_sleep
 
 WAIT_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
@@ -38,3 +39,12 @@ def test_mounts_come_from_the_environment_and_empty_is_unset(monkeypatch: pytest
     monkeypatch.setenv("MODELS_DIR", "")
     settings = Settings()
     assert (settings.datasets_dir, settings.models_dir) == (Path("/mnt/datasets"), None)
+
+
+def test_limits_and_preemption_are_the_dispatchers_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_policy(Settings()) == Policy()
+    for name, value in {"RUNS_PER_USER": 1, "GPUS_PER_USER": 2, "RUNS_PER_PROJECT": 3, "GPUS_PER_PROJECT": 0}.items():
+        monkeypatch.setenv(f"UTP_MAX_{name}", str(value))
+    monkeypatch.setenv("UTP_PREEMPTION", "1")
+    limits = Limits(max_runs_per_user=1, max_gpus_per_user=2, max_runs_per_project=3, max_gpus_per_project=0)
+    assert read_policy(Settings()) == Policy(limits=limits, may_preempt=True)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -54,6 +54,26 @@ class Settings(BaseSettings):
         default=True, validation_alias="UTP_WARM_START"
     )
     """Keep a process on each machine with all imported that trains, which jobs are forked from; 0 switches it off."""
+
+    secrets_file: Path | None = Field(default=None, validation_alias="UTP_SECRETS_FILE")
+    """File of mode 0600 with lines `NAME=VALUE`, such as HF_TOKEN, that the cluster's workers set for themselves."""
+
+    max_runs_per_user: PositiveInt | None = Field(default=None, validation_alias="UTP_MAX_RUNS_PER_USER")
+    """Runs that a user may have active at a time; the others wait. Unset: any number."""
+
+    max_gpus_per_user: NonNegativeInt | None = Field(default=None, validation_alias="UTP_MAX_GPUS_PER_USER")
+    """GPUs that a user's runs may hold at a time. Unset: any number."""
+
+    max_runs_per_project: PositiveInt | None = Field(default=None, validation_alias="UTP_MAX_RUNS_PER_PROJECT")
+    """Runs that a project may have active at a time. Unset: any number."""
+
+    max_gpus_per_project: NonNegativeInt | None = Field(default=None, validation_alias="UTP_MAX_GPUS_PER_PROJECT")
+    """GPUs that a project's runs may hold at a time, unless `utp projects set` says otherwise. Unset: any number."""
+
+    preemption: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(
+        default=False, validation_alias="UTP_PREEMPTION"
+    )
+    """Let a run of higher priority have others save and make room, which are queued again at once."""
 
     debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
     """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""

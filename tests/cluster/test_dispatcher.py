@@ -6,9 +6,10 @@ import pytest
 from tests.support.dispatching import Stage
 from tests.support.machines import gpu, node
 
-from utp.cluster.dispatcher import GONE_GRACE_S, HANGING_AFTER_S, KILL_GRACE_S, STOP_GRACE_S, Policy
+from utp.cluster.dispatcher import GONE_GRACE_S, HANGING_AFTER_S, KILL_GRACE_S, STOP_GRACE_S
 from utp.cluster.job_client import ClusterUnreachable, JobStatus
 from utp.cluster.leadership import Leadership
+from utp.cluster.limits import Policy
 from utp.errors import FailureKind
 from utp.store.policy import LEASE_S
 from utp.store.states import Health, Outcome, RunState, Wish
@@ -162,14 +163,15 @@ def test_dead_run_is_shown_as_such_within_a_minute(stage: Stage, running: str) -
     assert stage.attempts(running)[0].outcome is Outcome.LOST
 
 
-def test_job_that_dies_before_its_first_word_fails_with_its_exit_code(stage: Stage) -> None:
+def test_job_that_dies_before_its_first_word_fails_with_its_last_one(stage: Stage) -> None:
     run_id = stage.submit()
     stage.step()
-    stage.jobs.end(stage.job_id(run_id), JobStatus.FAILED, "Job entrypoint command failed with exit code 1, ...")
+    output = "last available logs:\nTraceback\nModuleNotFoundError: no torch\n"
+    stage.jobs.end(stage.job_id(run_id), JobStatus.FAILED, f"Job entrypoint command failed with exit code 1, {output}")
     stage.step()
     stage.step(GONE_GRACE_S)
     assert stage.state(run_id) is RunState.FAILED
-    assert stage.run(run_id).message == "its job ended with exit code 1: see job.log"
+    assert stage.run(run_id).message == "its job ended with exit code 1: ModuleNotFoundError: no torch"
 
 
 def test_stop_of_a_starting_run_goes_to_ray_at_once(stage: Stage) -> None:
@@ -231,7 +233,7 @@ def test_project_holds_no_more_gpus_than_its_limit(stage: Stage) -> None:
     first, second = (stage.submit(gpus_per_worker=1, cpus_per_worker=1) for _ in range(2))
     stage.step()
     assert (stage.state(first), stage.state(second)) == (RunState.STARTING, RunState.QUEUED)
-    assert "1 GPUs at a time, 1 are in use" in stage.run(second).wait_reason
+    assert "1 GPU at a time, 1 is in use" in stage.run(second).wait_reason
 
 
 def test_run_without_a_step_is_stalled_then_well_again(stage: Stage, running: str) -> None:

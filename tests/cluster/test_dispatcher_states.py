@@ -12,8 +12,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from tests.support.dispatching import Stage
 from tests.support.machines import node
 
-from utp.cluster.dispatcher import Policy
 from utp.cluster.job_client import ClusterUnreachable, JobStatus
+from utp.cluster.limits import Policy
 from utp.store.errors import AlreadyEnded, IllegalMove
 from utp.store.policy import LEASE_S
 from utp.store.states import ENDED, LIVE, RunState, Wish

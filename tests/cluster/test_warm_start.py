@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -14,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from utp.cluster.warm_protocol import socket_path
+from utp.cluster.warm_protocol import AUTH_MODE, socket_path
 from utp.settings import Settings
 
 pytestmark = pytest.mark.process
+
+ERRORS = "server.err"
 
 SERVER = """
 import json, os, signal, sys, time
@@ -43,17 +47,19 @@ print("open", flush=True)
 server.serve()
 """
 CLIENT = """
-import sys
+import itertools, sys
 from pathlib import Path
 from utp.cluster.job_spec import JobSpec
 from utp.cluster.warm_client import train_warm
-from utp.cluster import warm_protocol
+from utp.cluster import warm_client, warm_protocol
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.settings import get_settings
 if sys.argv[2] == "other-code":
     warm_protocol.code_version = lambda: "other"
+if sys.argv[2] == "oom":
+    warm_client.count_oom_kills = itertools.count().__next__
 config = TrainConfig(root="x", model_flavour="y", run_name=sys.argv[1])
 spec = JobSpec(config, RunRequest(), RunPaths(Path("r"), Path("c")), 1, None)
 code = train_warm(spec, get_settings(), lambda sentence: print("note:", sentence, flush=True))
@@ -67,7 +73,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     path = socket_path(home)
     command = [sys.executable, "-c", SERVER, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    environment = {name: value for name, value in os.environ.items() if name != AUTH_MODE}
+    with (
+        (home / ERRORS).open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as server,
+    ):
         assert server.stdout is not None
         assert server.stdout.readline() == "open\n"
         yield home
@@ -83,7 +93,7 @@ def start(home: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "UTP_HOME": str(home), **environment},
+            env={**os.environ, AUTH_MODE: "", "UTP_HOME": str(home), **environment},
         )
 
     return start_client
@@ -137,6 +147,29 @@ def test_child_that_is_killed_ends_the_job_as_if_it_had_been_killed_itself(tmp_p
     output, _ = client.communicate(timeout=60)
     assert "died without a word" in output
     assert output.endswith("code 137\n")
+
+
+def test_child_that_the_kernel_killed_for_memory_leaves_that_as_the_cause(tmp_path: Path, start: Any) -> None:
+    client = start("waits", "oom")
+    os.kill(child_pid(tmp_path), signal.SIGKILL)
+    output, _ = client.communicate(timeout=60)
+    assert output.endswith("code 137\n")
+    result = json.loads((tmp_path / "r" / "attempts" / "1" / "result.json").read_text())
+    assert (result["outcome"], result["kind"]) == ("failed", "oom_host")
+    assert "lower batch_size" in result["message"]
+
+
+def test_server_that_was_started_without_rays_token_is_not_used(start: Any) -> None:
+    output, _ = start("quick", RAY_AUTH_MODE="token").communicate(timeout=60)
+    told = "the warm server was started with RAY_AUTH_MODE=unset, this job with token; starting cold"
+    assert output == f"note: {told}\ncode None\n"
+
+
+def test_job_that_went_away_early_is_a_line_in_the_servers_log(home: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(socket_path(home)))
+    wait_until(lambda: "a job went away before it was taken over" in (home / ERRORS).read_text())
+    assert "Traceback" not in (home / ERRORS).read_text()
 
 
 def test_server_with_other_code_is_not_used(start: Any) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from tests.support.fake_jobs import FakeJobClient
 from tests.support.machines import node
 
-from utp.cluster.attempt_end import record_result
-from utp.cluster.dispatcher import Dispatcher, Policy
+from utp.cluster.attempt_result import record_result
+from utp.cluster.dispatcher import Dispatcher
 from utp.cluster.inventory import NodeState
+from utp.cluster.limits import Policy
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.settings import Settings

@@ -23,6 +23,7 @@ from sqlalchemy import select
 
 from utp.client.local_client import LocalClient
 from utp.cluster.local_ray import LocalCluster, find_local, stop_local
+from utp.cluster.warm_keeper import LOG_FILE
 from utp.cluster.warm_protocol import socket_path
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
@@ -76,7 +77,7 @@ class LivePlatform:
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "platform"), str(REPOSITORY)]),
             "OMP_NUM_THREADS": "1",
         }
-        self._ports = _free_ports(("gcs", "dashboard", "client", "agent"))
+        self.ports = _free_ports(("gcs", "dashboard", "client", "agent"))
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -85,7 +86,7 @@ class LivePlatform:
             self.settings.home.mkdir()
             stack.callback(self.down)
             self.up()
-            self.start_warm_server(stack)
+            self.wait_warm()
             self.client = LocalClient(self.settings)
             self._stack = stack.pop_all()
         return self
@@ -96,8 +97,12 @@ class LivePlatform:
         self._stack.close()
 
     def up(self) -> None:
-        ports = [word for name, port in self._ports.items() for word in (f"--{name}-port", str(port))]
-        self.utp("up", "--num-cpus", str(NUM_CPUS), *ports)
+        self.utp("up", "--num-cpus", str(NUM_CPUS), *self.port_options)
+
+    @property
+    def port_options(self) -> list[str]:
+        """Where `utp up` is to listen."""
+        return [word for name, port in self.ports.items() for word in (f"--{name}-port", str(port))]
 
     def down(self) -> None:
         temp_dir = cluster.temp_dir if (cluster := find_local(self.settings.home)) else None
@@ -105,18 +110,10 @@ class LivePlatform:
         if temp_dir is not None:
             shutil.rmtree(temp_dir, ignore_errors=True)
 
-    def start_warm_server(self, stack: ExitStack) -> None:
-        """Have jobs train in forks of a process that has torch imported: on a loaded machine 20 s less for each."""
-        command = [sys.executable, "-m", "utp.entrypoints.warm"]
-        env = {
-            **self.environment,
-            **self.token,
-        }  # Ray learns of its token when it is imported, which is before the fork
-        with (self.folder / "warm.log").open("wb") as log:
-            server = subprocess.Popen(command, env=env, cwd=self.folder, stdout=log, stderr=log)
-        stack.callback(server.wait)
-        stack.callback(server.terminate)
-        wait_until(socket_path(self.settings.home).exists, "a warm server")
+    def wait_warm(self) -> None:
+        """Wait until this machine's warm server has all imported: on a loaded machine each job starts 20 s sooner."""
+        log = socket_path(self.settings.home).with_name(LOG_FILE)
+        wait_until(lambda: log.exists() and "warm: " in log.read_text(), "a warm server")
 
     def utp(self, *words: str) -> str:
         """Run a command as a person would; return what it wrote to stdout."""
@@ -127,6 +124,14 @@ class LivePlatform:
         done = subprocess.run(command, env=env, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def refused(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
+        """Run a command that has to fail; return what it wrote."""
+        command = (sys.executable, "-m", "utp.entrypoints.cli", *words)
+        env = {**self.environment, **(environment or {})}
+        done = subprocess.run(command, env=env, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode != 0, f"{command} did not fail\n{done.stdout}"
+        return done.stdout + done.stderr
 
     @property
     def cluster(self) -> LocalCluster:

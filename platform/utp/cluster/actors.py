@@ -16,14 +16,15 @@ from typing import Any, cast
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from utp.cluster.attempt_end import record_result
-from utp.cluster.dispatcher import PERIOD_S, Dispatcher, Policy
+from utp.cluster.attempt_result import record_result
+from utp.cluster.dispatcher import PERIOD_S, Dispatcher
 from utp.cluster.gpu_registry import GpuRegistry
 from utp.cluster.head import Head
 from utp.cluster.head_channel import HEAD, NAMESPACE
 from utp.cluster.inventory import NodeState
 from utp.cluster.job_client import ClusterUnreachable, RayJobClient
 from utp.cluster.leadership import Leadership
+from utp.cluster.limits import Policy, read_policy
 from utp.cluster.node_probe import LogicalGpus, NodeProbe
 from utp.cluster.nvidia_gpus import NvidiaGpus
 from utp.cluster.ray_job import job_env
@@ -147,15 +148,18 @@ class RegistryInventory:
             raise ClusterUnreachable(GPU_REGISTRY, str(error)) from error
 
 
-def start_actors(dashboard: str, policy: Policy | None = None, *, timeout_s: float = 120.0) -> None:
-    """Start the actors that are not there yet, on the head's node, and wait until they answer. Ray is connected."""
+def start_actors(dashboard: str, *, timeout_s: float = 120.0) -> None:
+    """Start the actors that are not there yet, on the head's node, and wait until they answer. Ray is connected.
+
+    The dispatcher keeps what the settings decide now until it is ended.
+    """
     head_id = next(node.node_id for node in list_ray_nodes() if node.is_head)
     actors: list[Any] = [
         ray.remote(HeadActor).options(**_options(HEAD, head_id), max_concurrency=32).remote(),
         ray.remote(GpuRegistryActor).options(**_options(GPU_REGISTRY, head_id), max_concurrency=8).remote(),
         ray.remote(DispatcherActor)
         .options(**_options(DISPATCHER, head_id), max_concurrency=2)
-        .remote(dashboard, policy or Policy()),
+        .remote(dashboard, read_policy(get_settings())),
     ]
     ray.get([actor.ping.remote() for actor in actors], timeout=timeout_s)
 

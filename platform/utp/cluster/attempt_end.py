@@ -1,18 +1,12 @@
-"""How an attempt ended: by its own `result.json`, and only where there is none by what Ray says."""
+"""How an attempt ended that left no `result.json`: by what Ray says of its job."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from utp.cluster.job_client import JobReport, JobStatus
-from utp.config.paths import RunPaths
-from utp.core.journal import read_json
 from utp.errors import FailureKind
-from utp.store.recorder import Recorder
 from utp.store.states import OUTCOME_OF_WISH, Outcome, Wish
 
 _EXIT_CODE = re.compile(r"exit code (-?\d+)")
@@ -25,27 +19,6 @@ class End:
     outcome: Outcome
     kind: FailureKind | None
     message: str
-
-
-def read_result(run_dir: str, attempt: int) -> Mapping[str, Any]:
-    """Return what the attempt wrote last, empty where it wrote nothing."""
-    return read_json(RunPaths(Path(run_dir), Path(run_dir)).attempt(attempt).result)
-
-
-def record_result(recorder: Recorder, run_id: str, attempt: int, result: Mapping[str, Any]) -> None:
-    """End the attempt as its `result.json` says; does nothing where it has ended already."""
-    kind = result.get("kind")
-    recorder.end_attempt(
-        run_id,
-        attempt,
-        outcome=Outcome(result["outcome"]),
-        failure_kind=FailureKind(kind) if kind else None,
-        message=result.get("message"),
-        step=result.get("step"),
-        epoch=result.get("epoch"),
-        metrics=result.get("metrics"),
-        rank=result.get("rank"),
-    )
 
 
 def conclude(report: JobReport | None, wish: Wish) -> End:
@@ -65,6 +38,12 @@ def conclude(report: JobReport | None, wish: Wish) -> End:
     found = _EXIT_CODE.search(report.message)
     code = int(found.group(1)) if found else None
     if code is not None and 0 < code < 128:
-        return End(Outcome.FAILED, FailureKind.INTERNAL, f"its job ended with exit code {code}: see job.log")
+        return End(Outcome.FAILED, FailureKind.INTERNAL, f"its job ended with exit code {code}: {_last_line(report)}")
     how = f"was killed (exit code {code})" if code is not None else "died"
     return End(Outcome.LOST, FailureKind.LOST, f"its job {how}: {report.message[:300]}")
+
+
+def _last_line(report: JobReport) -> str:
+    """Ray gives the end of the job's output after its own words."""
+    lines = [line.strip() for line in report.message.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it wrote nothing"

@@ -25,6 +25,7 @@ class ClusterReporter(LocalReporter):
         line: to the head.
         is_signalled: whether this process was sent SIGINT or SIGTERM.
         on_epoch: called after each epoch with its row.
+        on_progress: called at each step and change of phase.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class ClusterReporter(LocalReporter):
         line: HeadLine,
         is_signalled: Callable[[], bool],
         on_epoch: Callable[[MetricRow], None],
+        on_progress: Callable[[], None],
     ) -> None:
         super().__init__(journal, LogDisplay(), lambda: is_signalled() or line.should_stop())
         self._line = line
         self._on_epoch = on_epoch
+        self._on_progress = on_progress
         self._position = (0, 0)
 
     def log_plan(self, plan: RunPlan) -> None:
@@ -56,11 +59,13 @@ class ClusterReporter(LocalReporter):
         """Set what the next beat says."""
         self._position = (step, epoch)
         self._line.tell_progress(step, epoch, "")
+        self._on_progress()
 
     def log_phase(self, phase: str) -> None:
         """Set what the next beat says."""
         super().log_phase(phase)
         self._line.tell_progress(*self._position, phase)
+        self._on_progress()
 
     def log_row(self, row: MetricRow) -> None:
         """Write the row; at an epoch's end, tell whoever waits for it."""

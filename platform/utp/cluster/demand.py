@@ -122,6 +122,10 @@ def _explain_gpu_choice(demand: Demand, nodes: Sequence[NodeState]) -> str:
     if demand.min_gpu_memory_bytes > max(sizes):
         asked, most = demand.min_gpu_memory_bytes / GB, max(sizes) / GB
         return f"min_gpu_memory_gb: {asked:g} is asked for, and no GPU here has more than {most:.1f} GB"
-    return (
-        f"no machine here has {demand.gpus} GPUs of that model and memory; lower gpus_per_worker (there are: {models})"
-    )
+    gpus = say_count(demand.gpus, "GPU")
+    return f"no machine here has {gpus} of that model and memory; lower gpus_per_worker (there are: {models})"
+
+
+def say_count(number: float, what: str) -> str:
+    """Return `1 GPU`, `2 GPUs`."""
+    return f"{number:g} {what}{'' if number == 1 else 's'}"

@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from utp.cluster.admission import Plan, decide
-from utp.cluster.attempt_end import End, conclude, read_result
+from utp.cluster.attempt_end import End, conclude
+from utp.cluster.attempt_result import read_result
 from utp.cluster.inventory import Inventory, NodeState
 from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, JobStatus
-from utp.cluster.limits import NO_LIMITS, Limits
+from utp.cluster.limits import Policy
 from utp.cluster.queue_order import WaitingRun
 from utp.cluster.queue_sentences import tell_waits
 from utp.cluster.ray_job import build_job, parse_request, parse_request_json
@@ -25,7 +26,7 @@ from utp.cluster.reservation import ActiveRun
 from utp.cluster.room import Placement
 from utp.errors import FailureKind
 from utp.store.errors import AlreadyEnded, RunNotFound, StoreBusy, StoreUnavailable
-from utp.store.policy import LEASE_S
+from utp.store.policy import LEASE_S, STALLED_AFTER_S
 from utp.store.recorder import Recorder
 from utp.store.recorder.attempts import Submission
 from utp.store.repositories.run_queue import ActiveRow, QueueRepository
@@ -44,9 +45,6 @@ STOP_GRACE_S = 120.0
 KILL_GRACE_S = 75.0
 """From Ray's stop, which waits 60 s before it kills, until the attempt is given up whatever Ray says of it."""
 
-STALLED_AFTER_S = 45.0
-"""Without a step, or a change of phase, an attempt is shown as stalled."""
-
 HANGING_AFTER_S = 1800.0
 """Without a step for so long its job is stopped, and the run tried again."""
 
@@ -63,14 +61,6 @@ MAX_TOLD = 200
 
 MIN_STEPS_MEASURED = 10
 """Steps after which the time that is left is worth an estimate."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """What an operator decides."""
-
-    limits: Limits = NO_LIMITS
-    may_preempt: bool = False
 
 
 class Dispatcher:
@@ -223,7 +213,8 @@ class Dispatcher:
             self._wish(row.run_id, Wish.STOP, f"its limit of {limit_s:g} s")
         age_s = self._without_progress_s(row)
         if age_s >= STALLED_AFTER_S and row.health is Health.OK:
-            detail = f"no step for {age_s:.0f} s, last in {row.phase or 'training'}"
+            where = f"no step for {age_s:.0f} s, last in {row.phase or 'training'}"
+            detail = f"{where}; its log says where its threads stand"
             self._recorder.set_health(row.run_id, row.attempt, Health.STALLED, detail)
         elif age_s < STALLED_AFTER_S and row.health is Health.STALLED:
             self._recorder.set_health(row.run_id, row.attempt, Health.OK)

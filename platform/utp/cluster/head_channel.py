@@ -24,14 +24,19 @@ def find_head() -> RunChannel | None:
         ConnectionError: Ray can't be reached.
     """
     try:
-        if not ray.is_initialized():
-            _RAY_LOG.setLevel(logging.ERROR)  # it warns that it sets no handler of SIGTERM, which is ours
-            ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
+        join_ray()
         return HeadChannel(ray.get_actor(HEAD, namespace=NAMESPACE))
     except ValueError:
         return None  # how Ray says that there is no such actor
     except (RayError, RuntimeError) as error:
         raise ConnectionError(str(error)) from error
+
+
+def join_ray() -> None:
+    """Connect this process to the Ray that it runs on. Raises `RayError`, `RuntimeError`, or `ConnectionError`."""
+    if not ray.is_initialized():
+        _RAY_LOG.setLevel(logging.ERROR)  # it warns that it sets no handler of SIGTERM, which is ours
+        ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
 
 
 class HeadChannel:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from utp.cluster.attempt_result import record_result
 from utp.config.paths import AttemptPaths, RunPaths
 from utp.core.checkpoint import Checkpoint, CheckpointStore
 from utp.core.checkpoint_manifest import MANIFEST
 from utp.core.journal import read_json
-from utp.errors import FailureKind
 from utp.store.errors import AttemptNotStarted
 from utp.store.recorder import Recorder
-from utp.store.states import Outcome, RunState
+from utp.store.states import RunState
 
 PIECE_BYTES = 1 << 20
 """Rows are recorded so many bytes of `metrics.jsonl` at a time."""
@@ -77,18 +77,7 @@ class Ingest:
     def end_attempt(self, run_id: str, attempt: int, result: Mapping[str, Any]) -> RunState | None:
         """Record how an attempt ended, by its `result.json`; return the run's state, None if it had ended before."""
         self._done.pop((run_id, attempt), None)
-        kind = result.get("kind")
-        return self._recorder.end_attempt(
-            run_id,
-            attempt,
-            outcome=Outcome(result["outcome"]),
-            failure_kind=FailureKind(kind) if kind else None,
-            message=result.get("message"),
-            step=result.get("step"),
-            epoch=result.get("epoch"),
-            metrics=result.get("metrics"),
-            rank=result.get("rank"),
-        )
+        return record_result(self._recorder, run_id, attempt, result)
 
     def _take_checkpoints(self, run_id: str, attempt: int, paths: RunPaths) -> None:
         if not paths.checkpoint_dir.is_dir():

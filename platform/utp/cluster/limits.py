@@ -1,10 +1,13 @@
-"""How much a user and a project may have active at a time."""
+"""What an operator decides: how much a user and a project may have active at a time, and whether runs make room."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from utp.cluster.demand import say_count
+from utp.settings import Settings
 
 NO_OWNER = "nobody in particular"
 
@@ -22,6 +25,25 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What an operator decides."""
+
+    limits: Limits = NO_LIMITS
+    may_preempt: bool = False
+
+
+def read_policy(settings: Settings) -> Policy:
+    """Return what the settings decide."""
+    limits = Limits(
+        max_runs_per_user=settings.max_runs_per_user,
+        max_gpus_per_user=settings.max_gpus_per_user,
+        max_runs_per_project=settings.max_runs_per_project,
+        max_gpus_per_project=settings.max_gpus_per_project,
+    )
+    return Policy(limits=limits, may_preempt=settings.preemption)
 
 
 class Holdings:
@@ -49,7 +71,8 @@ class Holdings:
         ):
             num_runs, held = self._runs[kind, name], self._gpus[kind, name]
             if max_runs is not None and num_runs >= max_runs:
-                return f"limit of {kind} {name or NO_OWNER}: {max_runs} runs at a time"
+                return f"limit of {kind} {name or NO_OWNER}: {say_count(max_runs, 'run')} at a time"
             if max_gpus is not None and num_gpus and held + num_gpus > max_gpus:
-                return f"limit of {kind} {name or NO_OWNER}: {max_gpus} GPUs at a time, {held} are in use"
+                in_use = f"{held} {'is' if held == 1 else 'are'} in use"
+                return f"limit of {kind} {name or NO_OWNER}: {say_count(max_gpus, 'GPU')} at a time, {in_use}"
         return None

@@ -65,6 +65,7 @@ def job_env(settings: Settings) -> dict[str, str]:
         "MODELS_DIR": settings.models_dir,
         "UTP_CACHE_DIR": settings.cache_dir,
         "UTP_HOME": settings.home,
+        "UTP_SECRETS_FILE": settings.secrets_file,  # its path: each process reads it by itself
     }
     paths = {name: str(path) for name, path in mounts.items() if path is not None}
     return {**JOB_ENV, **paths, "UTP_WARM_START": str(int(settings.warm_start))}

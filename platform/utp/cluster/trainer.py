@@ -19,14 +19,16 @@ from ray.train._internal.base_worker_group import BaseWorkerGroup
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.torch.config import _TorchBackend
 
+from utp.cluster.head_channel import join_ray
 from utp.cluster.head_line import Connect
 from utp.cluster.job_failures import describe_job_failure
 from utp.cluster.job_spec import JobSpec
 from utp.cluster.rank_log import redirect_output
 from utp.cluster.worker import run_worker
-from utp.core.durable import write_json_durably
-from utp.core.journal import assemble_run, read_json
+from utp.config.secrets_file import export_secrets
+from utp.core.journal import read_json, write_failure
 from utp.errors import AttemptTaken
+from utp.settings import get_settings
 
 _TRAIN_CONFIG_LOG = logging.getLogger("ray.train.v2.api.config")
 
@@ -72,6 +74,7 @@ def train_here(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect
 def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping[str, Any]:
     """Train in `num_workers` processes that Ray places; return what `result.json` says, whatever happened."""
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    join_ray()
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0  # type: ignore[no-untyped-call]
     num_gpus = spec.request.gpus_per_worker if spec.request.gpus_per_worker is not None else int(has_gpus)
     trainer = TorchTrainer(
@@ -104,6 +107,7 @@ def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping
 
 
 def _train_in_worker(data: Mapping[str, Any]) -> None:
+    export_secrets(get_settings().secrets_file)
     spec = JobSpec.from_json(data["spec"])
     if Path(data["directory"]).is_dir():  # on the job's machine; relative paths mean there what they mean to the job
         os.chdir(data["directory"])
@@ -131,12 +135,8 @@ def _run_config(spec: JobSpec) -> RunConfig:
 
 def _ended(spec: JobSpec, failure: BaseException | None) -> Mapping[str, Any]:
     """Return the attempt's result; of several workers that failed, the first one's failure is the cause."""
-    path = spec.paths.attempt(spec.attempt).result
-    result = read_json(path)
+    result = read_json(spec.paths.attempt(spec.attempt).result)
     if not result or result.get("outcome") == "failed":
-        cause = describe_job_failure(spec, failure)
-        result = {"schema_version": 1, "attempt": spec.attempt, **result, **cause}
-        write_json_durably(path, result)
-        assemble_run(spec.paths)
+        result = write_failure(spec.paths, spec.attempt, describe_job_failure(spec, failure))
         sys.stdout.write(f"failed ({result.get('kind')}): {result.get('message')}\n")
     return result

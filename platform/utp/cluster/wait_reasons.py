@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from utp.cluster.demand import Demand
+from utp.cluster.demand import Demand, say_count
 from utp.cluster.queue_order import WaitingRun
 from utp.cluster.room import Room
 
@@ -31,7 +31,7 @@ def explain_wait(row: WaitingRun, demand: Demand, free: Room, first: WaitingRun 
 
 def _need(demand: Demand) -> str:
     """`4 GPUs`, `2 workers of 4 GPUs each`, `1 core`; fewest workers where the run is elastic."""
-    per_worker = _count(demand.gpus, "GPU") if demand.gpus else _count(demand.cpus, "core")
+    per_worker = say_count(demand.gpus, "GPU") if demand.gpus else say_count(demand.cpus, "core")
     if demand.gpus and demand.gpu_model:
         per_worker += f" ({demand.gpu_model})"
     if demand.min_workers == 1:
@@ -44,7 +44,3 @@ def _num_free(demand: Demand, free: Room) -> int:
     if demand.gpus:
         return sum(demand.accepts(gpu) for node in free.nodes.values() for gpu in node.gpus)
     return sum(max(0, int(node.cpus + 1e-9)) for node in free.nodes.values())
-
-
-def _count(number: float, what: str) -> str:
-    return f"{number:g} {what}{'' if number == 1 else 's'}"

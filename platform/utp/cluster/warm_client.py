@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +12,26 @@ from types import FrameType
 from typing import Any
 
 from utp.cluster.job_spec import JobSpec
+from utp.cluster.kernel_oom import count_oom_kills
 from utp.cluster.warm_protocol import describe_job, send_job, socket_path
+from utp.core.journal import write_failure
+from utp.errors import FailureKind
 from utp.settings import Settings
 
 _RELAYED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 60.0
 """A server that has just been started is still importing what this job would have to import as well."""
+LOOK_EVERY_S = 2.0
+"""At the kernel's count of processes killed for want of memory: one that dies just after it rose was among them."""
+OOM = {
+    "outcome": "failed",
+    "kind": FailureKind.OOM_HOST,
+    "message": (
+        "the kernel killed the process that trained, as memory ran out on the machine or in its container; "
+        "lower batch_size, num_workers or prefetch_factor, end other programs, or give it more memory"
+    ),
+}
 KILLED = 128 + signal.SIGKILL
 """As a shell says it: the attempt counts as lost, and is tried again; 1 would be a failure of the training's own."""
 
@@ -31,7 +45,7 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
     if connection is None:
         return None
     with connection:
-        answers = connection.makefile("rb")
+        answers = connection.makefile("rb", buffering=0)  # what was read ahead would be waited for in vain
         try:
             send_job(connection, describe_job(spec.to_json()))
             answer = _read(answers.readline())
@@ -43,9 +57,12 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
             return None
         connection.settimeout(None)
         with _relaying_signals(connection):
+            num_oom_kills = _wait_for_word(connection)
             ending = _read(answers.readline())
     if "exit_code" not in ending:
         note(f"the process that trained, {answer['started']}, died without a word")
+        if count_oom_kills() > num_oom_kills:
+            note(write_failure(spec.paths, spec.attempt, OOM)["message"])
         return KILLED
     return int(ending["exit_code"])
 
@@ -65,6 +82,14 @@ def _connect(settings: Settings, note: Callable[[str], None]) -> socket.socket |
         return None
     connection.settimeout(ANSWER_TIMEOUT_S)
     return connection
+
+
+def _wait_for_word(connection: socket.socket) -> int:
+    """Return once there is something to read, or the other end is closed, with the kernel's count of kills before."""
+    num_oom_kills = count_oom_kills()
+    while not select.select([connection], [], [], LOOK_EVERY_S)[0]:
+        num_oom_kills = count_oom_kills()
+    return num_oom_kills
 
 
 def _read(line: bytes) -> Mapping[str, Any]:

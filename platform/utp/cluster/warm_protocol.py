@@ -20,6 +20,7 @@ from typing import Any
 import utp
 
 SOCKET = "warm.sock"
+AUTH_MODE = "RAY_AUTH_MODE"
 _HEADER = struct.Struct("!I")
 _MAX_MESSAGE_BYTES = 16 << 20
 _NUM_STREAMS = 3
@@ -56,6 +57,16 @@ def describe_job(spec: Mapping[str, Any]) -> dict[str, Any]:
         "directory": str(Path.cwd()),
         "path": sys.path,
     }
+
+
+def explain_refusal(message: Mapping[str, Any]) -> str | None:
+    """Return why no child of this process can take a job over; None where one can."""
+    if message["version"] != code_version():
+        return "the warm server holds other code than this job's"
+    ours, theirs = (environment.get(AUTH_MODE) or "unset" for environment in (os.environ, message["environment"]))
+    if ours != theirs:  # Ray reads it when it is imported; such a child would wait for the head for ever
+        return f"the warm server was started with {AUTH_MODE}={ours}, this job with {theirs}"
+    return None
 
 
 def send_job(connection: socket.socket, message: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from utp.cluster.warm_protocol import code_version, receive_job, send_line
+from utp.cluster.warm_protocol import code_version, explain_refusal, receive_job, send_line
 from utp.settings import get_settings
 
 PRELOADED = (
@@ -97,26 +97,35 @@ class WarmServer:
             assert self._listener is not None
             self._listener.close()
             self._lock.close()
-            code = self._answer(connection)
+            spec = _take_over(connection)
+            code = 0 if spec is None else self._run(spec)
         except BaseException:  # noqa: BLE001 - the edge of a process
             traceback.print_exc()
         finally:
             with contextlib.suppress(OSError):
                 sys.stdout.flush()
+            with contextlib.suppress(OSError):
                 send_line(connection, {"exit_code": code})
             os._exit(code)
 
-    def _answer(self, connection: socket.socket) -> int:
-        connection.settimeout(REQUEST_TIMEOUT_S)
+
+def _take_over(connection: socket.socket) -> Mapping[str, Any] | None:
+    """Become the job's process; return what is to be trained, None where the job is refused or has gone away."""
+    connection.settimeout(REQUEST_TIMEOUT_S)
+    try:
         message, streams = receive_job(connection)
-        if message["version"] != code_version():
-            send_line(connection, {"refused": "the warm server holds other code than this job's"})
-            return 0
-        connection.settimeout(None)
+        if (reason := explain_refusal(message)) is not None:
+            send_line(connection, {"refused": reason})
+            return None
         _become(message, streams)
         send_line(connection, {"started": os.getpid()})
-        threading.Thread(target=_follow_client, args=(connection,), name="warm-client", daemon=True).start()
-        return self._run(message["spec"])
+    except (ConnectionError, TimeoutError) as error:
+        sys.stderr.write(f"a job went away before it was taken over: {error}\n")
+        return None
+    connection.settimeout(None)
+    threading.Thread(target=_follow_client, args=(connection,), name="warm-client", daemon=True).start()
+    spec: Mapping[str, Any] = message["spec"]
+    return spec
 
 
 def _other_threads() -> list[str]:
@@ -141,8 +150,9 @@ def _become(message: Mapping[str, Any], streams: Any) -> None:
 
 def _follow_client(connection: socket.socket) -> None:
     """Raise the signals that the job was sent; end at once with the job, which nobody else would notice."""
-    while number := connection.recv(1):
-        os.kill(os.getpid(), number[0])
+    with contextlib.suppress(ConnectionError):  # of a job that was killed before it read all
+        while number := connection.recv(1):
+            os.kill(os.getpid(), number[0])
     os._exit(128 + signal.SIGKILL)
 
 

@@ -16,6 +16,7 @@ from utp.cluster.head_line import Connect, HeadLine
 from utp.cluster.job_spec import JobSpec
 from utp.cluster.log_shipper import LogShipper
 from utp.cluster.run_channel import RunChannel
+from utp.cluster.stack_watch import StackWatch
 from utp.core.attempt import EarlyNotes, build_task, describe_failure, follow_attempt, train_attempt
 from utp.core.distributed import is_first_rank, rank
 from utp.core.durable import write_json_durably
@@ -38,7 +39,10 @@ def run_worker(
     """Train as the rank that this process is; return how it ended. A failure is recorded and raised again."""
     let_idle_threads_sleep()
     try:
-        return _lead(spec, is_signalled, connect) if is_first_rank() else _follow(spec, connect)
+        with StackWatch() as watch:
+            if is_first_rank():
+                return _lead(spec, is_signalled, connect, watch)
+            return _follow(spec, connect, watch)
     except AttemptTaken:
         raise
     except BaseException as error:
@@ -53,7 +57,7 @@ def run_worker(
         raise
 
 
-def _lead(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect) -> Mapping[str, Any]:
+def _lead(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect, watch: StackWatch) -> Mapping[str, Any]:
     if spec.run_id is None:
         connect = _no_head
     with AttemptJournal(spec.paths, spec.attempt) as journal:
@@ -65,7 +69,7 @@ def _lead(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect) -> 
         shipper.start()
         result: Mapping[str, Any] = {}
         try:
-            result = _train(spec, journal, line, is_signalled)
+            result = _train(spec, journal, line, is_signalled, watch)
         except BaseException as error:
             result = describe_failure(error)
             raise
@@ -76,7 +80,7 @@ def _lead(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect) -> 
 
 
 def _train(
-    spec: JobSpec, journal: AttemptJournal, line: HeadLine, is_signalled: Callable[[], bool]
+    spec: JobSpec, journal: AttemptJournal, line: HeadLine, is_signalled: Callable[[], bool], watch: StackWatch
 ) -> Mapping[str, Any]:
     line.tell_progress(0, 0, "building")
     try:
@@ -86,7 +90,7 @@ def _train(
         journal.write_result(describe_failure(error))
         raise
     try:
-        reporter = ClusterReporter(journal, line, is_signalled, report_epoch)
+        reporter = ClusterReporter(journal, line, is_signalled, report_epoch, watch.note_progress)
         return train_attempt(
             spec.config, task, journal, reporter, check_lease=line.check_lease, name_stop=reporter.name_stop
         )
@@ -94,20 +98,21 @@ def _train(
         task.close()
 
 
-def _follow(spec: JobSpec, connect: Connect) -> Mapping[str, Any]:
+def _follow(spec: JobSpec, connect: Connect, watch: StackWatch) -> Mapping[str, Any]:
     log = spec.paths.attempt(spec.attempt).log(rank())
     shipper = LogShipper(_Sender(spec, connect).send, {log.name: log})
     shipper.start()
     try:
-        return _train_beside(spec)
+        return _train_beside(spec, watch)
     finally:
         shipper.close(SHIPPING_S)
 
 
-def _train_beside(spec: JobSpec) -> Mapping[str, Any]:
+def _train_beside(spec: JobSpec, watch: StackWatch) -> Mapping[str, Any]:
     task = build_task(spec.config, get_settings(), _ignore_scan, EarlyNotes(_note))
     try:
-        result = follow_attempt(spec.config, task, spec.paths, spec.attempt, RankReporter(_note, report_epoch))
+        reporter = RankReporter(_note, report_epoch, watch.note_progress)
+        result = follow_attempt(spec.config, task, spec.paths, spec.attempt, reporter)
     finally:
         task.close()
     return {"outcome": result.outcome}

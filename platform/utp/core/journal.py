@@ -109,6 +109,16 @@ class AttemptJournal:
         return content
 
 
+def write_failure(paths: RunPaths, number: int, failure: Mapping[str, Any]) -> dict[str, Any]:
+    """Say of an attempt that failed how, where it could not itself; what it said besides stays. Return all of it."""
+    path = paths.attempt(number).result
+    path.parent.mkdir(parents=True, exist_ok=True)  # it may have died before it made that
+    content = {"schema_version": 1, "attempt": number, **read_json(path), **failure}
+    write_json_durably(path, content)
+    assemble_run(paths)
+    return content
+
+
 def assemble_run(paths: RunPaths) -> None:
     """Make the run-level files from the attempts' journals. Idempotent; a torn last line is ignored."""
     rows: dict[tuple[str, int], dict[str, Any]] = {}

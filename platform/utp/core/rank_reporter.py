@@ -15,17 +15,22 @@ class RankReporter:
     Args:
         note: takes a sentence.
         on_epoch: called after each epoch with its row, the same on every rank.
+        on_progress: called at each step and change of phase.
     """
 
-    def __init__(self, note: Callable[[str], None], on_epoch: Callable[[MetricRow], None]) -> None:
+    def __init__(
+        self, note: Callable[[str], None], on_epoch: Callable[[MetricRow], None], on_progress: Callable[[], None]
+    ) -> None:
         self._note = note
         self._on_epoch = on_epoch
+        self._on_progress = on_progress
 
     def log_plan(self, plan: RunPlan) -> None:
         """Left to rank 0."""
 
     def log_step(self, step: int, epoch: int) -> None:
-        """Left to rank 0."""
+        """Tell of progress."""
+        self._on_progress()
 
     def log_row(self, row: MetricRow) -> None:
         """Tell of an epoch's end; its values are those of rank 0."""
@@ -39,7 +44,8 @@ class RankReporter:
         """Left to rank 0."""
 
     def log_phase(self, phase: str) -> None:
-        """Left to rank 0."""
+        """Tell of progress."""
+        self._on_progress()
 
     def log_note(self, sentence: str) -> None:
         """Write to the rank's log."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 from utp.cluster.job_spec import JobSpec, check_shares, read_config_json, read_request_json
 from utp.cluster.warm_client import train_warm
 from utp.config.paths import RunPaths
+from utp.config.secrets_file import export_secrets
+from utp.core.journal import read_json, write_failure
 from utp.entrypoints.stop_signal import StopSignal
-from utp.errors import UtpError
+from utp.errors import FailureKind, UtpError
 from utp.settings import get_settings, let_idle_threads_sleep, ray_submission_id
 
 EXIT_CODES = {"succeeded": 0, "stopped": 130, "paused": 130, "preempted": 130}
@@ -28,18 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     let_idle_threads_sleep()
     options = _parse(arguments)
     try:
+        export_secrets(get_settings().secrets_file)
         spec = _identify(options)
     except UtpError as error:
-        note(f"refused: {error}")
+        _refuse(options, error)
         return EXIT_REFUSED
-    with StopSignal(lambda: note("saving, then stopping; a second signal stops at once")) as stop:
-        if not _trains_here(spec, options.run_id):
-            result = _train_in_workers(spec, stop)
-        elif (warm := train_warm(spec, get_settings(), note)) is not None:
-            return warm
-        else:
-            result = _train_here(spec, stop)
-    return exit_code(result)
+    try:
+        return _train(spec, options.run_id)
+    except Exception as error:  # noqa: BLE001  the edge of the process
+        traceback.print_exc()
+        if not read_json(spec.paths.attempt(spec.attempt).result):
+            _leave_failure(spec.paths, spec.attempt, error, traceback="".join(traceback.format_exception(error)))
+        return EXIT_FAILED
 
 
 def exit_code(result: Mapping[str, Any]) -> int:
@@ -77,6 +80,31 @@ def _identify(options: argparse.Namespace) -> JobSpec:
         return register_job(config, request, ray_submission_id(), get_settings(), note)
     paths = RunPaths(options.run_dir, options.checkpoint_dir)
     return JobSpec(config, request, paths, options.attempt, options.run_id).prepared()
+
+
+def _train(spec: JobSpec, run_id: str | None) -> int:
+    with StopSignal(lambda: note("saving, then stopping; a second signal stops at once")) as stop:
+        if not _trains_here(spec, run_id):
+            result = _train_in_workers(spec, stop)
+        elif (warm := train_warm(spec, get_settings(), note)) is not None:
+            return warm
+        else:
+            result = _train_here(spec, stop)
+    return exit_code(result)
+
+
+def _refuse(options: argparse.Namespace, error: UtpError) -> None:
+    """Say why nothing is trained; of a run that was queued, where its owner looks."""
+    note(f"refused: {error}")
+    if options.run_id is not None:
+        _leave_failure(RunPaths(options.run_dir, options.checkpoint_dir), options.attempt, error)
+
+
+def _leave_failure(paths: RunPaths, attempt: int, error: Exception, **more: str) -> None:
+    kind, message = FailureKind.INTERNAL, f"{type(error).__name__}: {error}"
+    if isinstance(error, UtpError):
+        kind, message = error.kind, str(error)
+    write_failure(paths, attempt, {"outcome": "failed", "kind": kind, "message": message, **more})
 
 
 def _trains_here(spec: JobSpec, run_id: str | None) -> bool:

@@ -12,6 +12,7 @@ import typer
 from utp.cluster.joined_cluster import JoinedCluster, find_joined
 from utp.cluster.local_ray import LocalCluster, Ports, find_local, start_local, use_token
 from utp.cluster.shutdown import open_admission
+from utp.config.secrets_file import read_secrets
 from utp.entrypoints.console import stderr, stdout
 from utp.errors import ConfigError
 from utp.settings import Settings, get_settings
@@ -38,6 +39,8 @@ def up(  # noqa: PLR0917  these are options
     """
     settings = get_settings()
     settings.home.mkdir(parents=True, exist_ok=True)
+    if settings.secrets_file is not None:
+        read_secrets(settings.secrets_file)  # refused here, not by each job
     open_admission(settings.home)
     ports = Ports(gcs=gcs_port, dashboard=dashboard_port, client=client_port, agent=agent_port)
     cluster: LocalCluster | JoinedCluster

@@ -14,6 +14,9 @@ LEASE_S = 30.0
 WORKER_LEASE_S = 20.0
 """Seconds after which a worker that reaches nobody saves nothing more: it is silent before it is given up."""
 
+STALLED_AFTER_S = 45.0
+"""Seconds without a step, or a change of phase, after which an attempt is shown as stalled, and writes its stacks."""
+
 START_LEASE_S = 600.0
 """Seconds from the submission to the first word: Ray's start, imports, download of weights."""
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from utp.api.audit.endpoints import router as audit
+from utp.api.auth.endpoints import router as auth
 from utp.api.meta.endpoints import router as meta
 from utp.api.projects.endpoints import router as projects
+from utp.api.tokens.endpoints import router as tokens
+from utp.api.users.endpoints import router as users
 
 ROUTERS: tuple[APIRouter, ...] = (
     meta,
+    auth,
+    users,
+    tokens,
+    audit,
     projects,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -6,6 +6,7 @@ from utp.store.recorder.adoption import AdoptionWriter
 from utp.store.recorder.attempts import AttemptWriter
 from utp.store.recorder.housekeeping import HousekeepingWriter
 from utp.store.recorder.inventory import InventoryWriter
+from utp.store.recorder.people import PeopleWriter
 from utp.store.recorder.progress import ProgressWriter
 from utp.store.recorder.projects import ProjectWriter
 from utp.store.recorder.queueing import QueueWriter
@@ -21,5 +22,6 @@ class Recorder(
     HousekeepingWriter,
     AdoptionWriter,
     ProjectWriter,
+    PeopleWriter,
 ):
     """All that may be written, by subject; see the base classes."""

@@ -6,6 +6,9 @@ from fastapi import APIRouter
 
 from utp.api.audit.endpoints import router as audit
 from utp.api.auth.endpoints import router as auth
+from utp.api.configs.endpoints import router as configs
+from utp.api.groups.endpoints import router as groups
+from utp.api.members.endpoints import router as members
 from utp.api.meta.endpoints import router as meta
 from utp.api.projects.endpoints import router as projects
 from utp.api.tokens.endpoints import router as tokens
@@ -18,5 +21,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens,
     audit,
     projects,
+    members,
+    groups,
+    configs,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from utp.api.agents.endpoints import router as agents
 from utp.api.meta.endpoints import router as meta
+from utp.api.metrics.endpoints import router as metrics
 from utp.api.projects.endpoints import router as projects
+from utp.api.run_queue.endpoints import router as queue
 
 ROUTERS: tuple[APIRouter, ...] = (
     meta,
     projects,
+    metrics,
+    agents,
+    queue,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from utp.api.agents.endpoints import router as agents
 from utp.api.audit.endpoints import router as audit
 from utp.api.auth.endpoints import router as auth
 from utp.api.configs.endpoints import router as configs
 from utp.api.groups.endpoints import router as groups
 from utp.api.members.endpoints import router as members
 from utp.api.meta.endpoints import router as meta
+from utp.api.metrics.endpoints import router as metrics
 from utp.api.projects.endpoints import router as projects
+from utp.api.run_queue.endpoints import router as queue
 from utp.api.tokens.endpoints import router as tokens
 from utp.api.users.endpoints import router as users
 
@@ -24,5 +27,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     members,
     groups,
     configs,
+    metrics,
+    agents,
+    queue,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

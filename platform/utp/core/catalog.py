@@ -32,6 +32,14 @@ _NAMED_FIELDS = ("task", "augmentation", "gpu_augmentation", "loss", "optimizer"
 """Fields of `TrainConfig` that name an entry of the registry of the same name."""
 
 
+def is_higher_better(metric: str) -> bool | None:
+    """Whether more of a metric is better; None for an id that no registry knows."""
+    try:
+        return best_mode(metric) == "max"
+    except UnknownName:
+        return None
+
+
 def load_plugins(config: TrainConfig) -> None:
     """Import the config's plug-ins, which register parts. Raises `ConfigError` naming one that can't be imported."""
     for module in config.plugins:

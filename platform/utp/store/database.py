@@ -16,7 +16,7 @@ from utp.store.clock import booted_at, since_boot_s
 from utp.store.engines import database_url, is_worth_a_retry, open_engine, translate
 from utp.store.errors import WrongRevision
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest of `migrations/versions`."""
 
 MAX_TRIES = 3

@@ -144,3 +144,31 @@ class KeyReused(UtpError):
 
     def __str__(self) -> str:
         return f"the Idempotency-Key {self.key!r} was used for run {self.run_id} with another config; take a new key"
+
+
+class NotFound(UtpError, LookupError):
+    """Something with this id or name does not exist, or is not to be seen by who asks."""
+
+    kind = FailureKind.USER_ERROR
+
+    def __init__(self, noun: str, id: str) -> None:  # noqa: A002
+        super().__init__(noun, id)
+        self.noun = noun
+        self.id = id
+
+    def __str__(self) -> str:
+        return f"{self.noun} {self.id} does not exist"
+
+
+class Conflict(UtpError):
+    """The state of things forbids what was asked."""
+
+    kind = FailureKind.USER_ERROR
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        super().__init__(reason, way_out)
+        self.reason = reason
+        self.way_out = way_out
+
+    def __str__(self) -> str:
+        return self.reason

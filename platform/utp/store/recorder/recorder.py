@@ -7,11 +7,19 @@ from utp.store.recorder.attempts import AttemptWriter
 from utp.store.recorder.housekeeping import HousekeepingWriter
 from utp.store.recorder.inventory import InventoryWriter
 from utp.store.recorder.progress import ProgressWriter
+from utp.store.recorder.projects import ProjectWriter
 from utp.store.recorder.queueing import QueueWriter
 from utp.store.recorder.wishes import WishWriter
 
 
 class Recorder(
-    QueueWriter, AttemptWriter, WishWriter, ProgressWriter, InventoryWriter, HousekeepingWriter, AdoptionWriter
+    QueueWriter,
+    AttemptWriter,
+    WishWriter,
+    ProgressWriter,
+    InventoryWriter,
+    HousekeepingWriter,
+    AdoptionWriter,
+    ProjectWriter,
 ):
     """All that may be written, by subject; see the base classes."""

@@ -16,6 +16,8 @@ class RunPlace:
     """Where a run lies and stands."""
 
     run_id: str
+    project_id: str
+    name: str
     attempt: int
     """The newest; 0 before the first."""
     state: RunState
@@ -38,7 +40,9 @@ class RunPlaces:
         return self._first(Run.run_dir == run_dir)
 
     def _first(self, condition: object) -> RunPlace | None:
-        query = select(Run.id.label("run_id"), Run.attempt, Run.state, Run.run_dir, Run.checkpoint_dir)
+        query = select(
+            Run.id.label("run_id"), Run.project_id, Run.name, Run.attempt, Run.state, Run.run_dir, Run.checkpoint_dir
+        )
         with self._database.read() as connection:
             row = connection.execute(query.where(condition)).mappings().first()  # type: ignore[arg-type]
             return RunPlace(**row) if row else None

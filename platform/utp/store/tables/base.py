@@ -12,6 +12,7 @@ from sqlalchemy import JSON, BigInteger, Double, Enum, Integer, LargeBinary, Met
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from utp.errors import FailureKind
+from utp.store.access import Role, Scope, Stage
 from utp.store.states import Health, Outcome, RunState, Wish
 
 Id = Annotated[str, mapped_column(String(32))]
@@ -53,4 +54,7 @@ class Base(DeclarativeBase):
         Wish: _stored(Wish),
         Health: _stored(Health),
         FailureKind: _stored(FailureKind),
+        Role: _stored(Role),
+        Scope: _stored(Scope),
+        Stage: _stored(Stage),
     }

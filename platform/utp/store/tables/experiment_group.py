@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from utp.store.tables.base import Base, Id, Time
+from utp.store.tables.base import Base, Id, LongText, Time
 
 
 class ExperimentGroup(Base):
@@ -17,4 +17,5 @@ class ExperimentGroup(Base):
     id: Mapped[Id] = mapped_column(primary_key=True)
     project_id: Mapped[Id] = mapped_column(ForeignKey("projects.id"))
     name: Mapped[str]
+    description: Mapped[LongText] = mapped_column(default="", server_default="")
     created_at: Mapped[Time]

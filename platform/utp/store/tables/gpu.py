@@ -25,6 +25,7 @@ class Gpu(Base):
     utilisation: Mapped[float | None]
     """Share of the last sampling period in which a kernel ran, 0 to 1."""
     temperature_c: Mapped[float | None]
+    power_w: Mapped[float | None]
     processes: Mapped[list[dict[str, Any]]]
     """Each with its `pid`, `memory_bytes` and whether it `is_ours`."""
     is_logical: Mapped[bool] = mapped_column(default=False)

@@ -18,4 +18,5 @@ class Project(Base):
     max_gpus: Mapped[int | None]
     """GPUs that its runs may hold together; none means no limit."""
     created_at: Mapped[Time]
+    updated_at: Mapped[Time | None]
     archived_at: Mapped[Time | None]

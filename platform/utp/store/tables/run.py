@@ -21,6 +21,7 @@ class Run(Base):
         Index(None, "project_id", "id"),  # newest of a project
         Index(None, "owner", "id"),
         Index(None, "group_id"),
+        Index(None, "saved_config_id"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True)
@@ -36,7 +37,12 @@ class Run(Base):
     request: Mapped[dict[str, Any]]
     """`RunRequest` as JSON."""
     tags: Mapped[list[str]] = mapped_column(default=list)
+    notes: Mapped[LongText] = mapped_column(default="", server_default="")
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    saved_config_id: Mapped[Id | None]
+    """Named config that it was started from; no foreign key, since SQLite would have to copy the table for one."""
+    parent_run_id: Mapped[Id | None]
+    """Run that it is a clone of; may be gone."""
 
     state: Mapped[RunState]
     attempt: Mapped[int] = mapped_column(default=0)
@@ -57,6 +63,10 @@ class Run(Base):
     not_before: Mapped[Time | None]
     """Back-off: no attempt starts before."""
     wait_reason: Mapped[LongText] = mapped_column(default="")
+    position: Mapped[int | None]
+    """Place in the queue, from 1; none unless queued."""
+    starts_at: Mapped[Time | None]
+    """Estimate of its start; none unless queued."""
 
     step: Mapped[int] = mapped_column(default=0)
     total_steps: Mapped[int | None]

@@ -1,0 +1,39 @@
+"""`build_app`: the whole API as one ASGI app; it starts nothing and opens nothing until it is asked."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from utp.api import problem_handlers
+from utp.api.health import router as health
+from utp.api.openapi import PROBLEM_RESPONSES, build_openapi
+from utp.api.routers import ROUTERS
+from utp.api.services import Services
+
+PREFIX = "/api/v1"
+DESCRIPTION = "Trains and fine-tunes Hugging Face vision models on a team's own machines."
+
+
+def build_app(services: Services) -> FastAPI:
+    """Return the app that stands on these services."""
+    app = FastAPI(
+        title="Unified Training Platform",
+        version=version("utp"),
+        description=DESCRIPTION,
+        redirect_slashes=False,  # a redirect would name the host that the client sent
+        redoc_url=None,
+    )
+    app.state.services = services
+    problem_handlers.install(app)
+    app.include_router(health)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
+
+    def openapi() -> dict[str, Any]:
+        return build_openapi(app)
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app

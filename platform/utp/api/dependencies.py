@@ -1,0 +1,34 @@
+"""What endpoints ask for by annotation: the services, and who makes the request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path
+from starlette.requests import HTTPConnection
+
+from utp.api.schemas import ID_PATTERN
+from utp.api.security.permissions import Principal
+from utp.api.services import Services
+from utp.store.access import Role
+
+_EVERYBODY = Principal(id="0" * 32, name="admin", role=Role.ADMIN, project_ids=None)
+"""Until `api/security` says who it is."""
+
+
+def _services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
+    return services
+
+
+def _principal(connection: HTTPConnection) -> Principal:
+    principal = connection.scope.get("utp.principal", _EVERYBODY)
+    assert isinstance(principal, Principal)
+    return principal
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+PrincipalDep = Annotated[Principal, Depends(_principal)]
+
+IdPath = Annotated[str, Path(pattern=ID_PATTERN, min_length=32, max_length=32)]
+"""An id in the path."""

@@ -1,0 +1,14 @@
+"""THE ONE LIST of the API's routers, a line each."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from utp.api.meta.endpoints import router as meta
+from utp.api.projects.endpoints import router as projects
+
+ROUTERS: tuple[APIRouter, ...] = (
+    meta,
+    projects,
+)
+"""All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

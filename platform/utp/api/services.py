@@ -1,0 +1,114 @@
+"""What a process gives the API: the store, and the cluster as small protocols that the entry points fill."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from utp.settings import Settings
+from utp.store.database import Database
+from utp.store.recorder import Recorder
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One line of a run's log; `line` counts from 0."""
+
+    line: int
+    text: str
+    at: float | None = None
+    """Seconds since 1970, UTC."""
+    level: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogPart:
+    """Consecutive lines of one stream of one attempt."""
+
+    attempt: int
+    stream: str
+    start: int
+    lines: Sequence[LogLine]
+    num_lines: int
+    size_bytes: int
+    is_live: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMatches:
+    """Lines that hold what was searched for."""
+
+    lines: Sequence[LogLine]
+    total: int
+    is_complete: bool
+
+
+class LogSource(Protocol):
+    """The logs of runs."""
+
+    def read_page(self, run_id: str, attempt: int, stream: str, start: int, limit: int) -> LogPart:
+        """Return lines from `start`; a negative one counts from the end. Raises `NotFound`."""
+        ...
+
+    def search(
+        self, run_id: str, attempt: int, stream: str, *, text: str, before: int | None, limit: int
+    ) -> LogMatches:
+        """Return the lines that hold the text, the newest first. Raises `NotFound`."""
+        ...
+
+    def follow(self, run_id: str, attempt: int, stream: str, start: int) -> AsyncIterator[LogPart]:
+        """Yield lines as they come, until the attempt has ended."""
+        ...
+
+
+class Wakeup(Protocol):
+    """Tells the dispatcher that there is something to do, so that it need not wait for its next look."""
+
+    def wake(self) -> None:
+        """Return at once, also when there is no dispatcher."""
+        ...
+
+
+class ClusterView(Protocol):
+    """What can be said of the cluster without asking the store."""
+
+    def is_up(self) -> bool:
+        """Whether Ray answers."""
+        ...
+
+    def dashboard_url(self) -> str | None:
+        """Address of Ray's own dashboard, if there is one."""
+        ...
+
+
+class NoWakeup:
+    """No dispatcher is near: it finds the row at its next look."""
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+
+class NoCluster:
+    """A dashboard without its cluster: history only."""
+
+    def is_up(self) -> bool:
+        """Return False."""
+        return False
+
+    def dashboard_url(self) -> str | None:
+        """Return None."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """All that endpoints stand on."""
+
+    settings: Settings
+    database: Database
+    recorder: Recorder
+    log_source: LogSource | None = None
+    """None: logs are read from the runs' own files."""
+    wakeup: Wakeup = field(default_factory=NoWakeup)
+    cluster: ClusterView = field(default_factory=NoCluster)

@@ -1,0 +1,91 @@
+"""The whole app on a SQLite store of each test's own; `client` is signed in as the admin."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import insert
+from starlette.testclient import TestClient
+
+from utp.api.app import build_app
+from utp.api.services import Services
+from utp.settings import Settings
+from utp.store import engines
+from utp.store.access import Role
+from utp.store.database import Database, open_database
+from utp.store.engines import SQLITE_FILE, database_url, open_engine
+from utp.store.recorder import Recorder
+from utp.store.tables import User
+from utp.store.upgrade import upgrade
+
+ORIGIN = "http://localhost:8000"
+
+
+@pytest.fixture(scope="session")
+def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables."""
+    settings = Settings.model_validate({"UTP_HOME": tmp_path_factory.mktemp("api-template")})
+    database = Database(open_engine(database_url(settings)))
+    upgrade(database)
+    admin = {"id": "0" * 32, "name": "admin", "role": Role.ADMIN, "created_at": 0.0, "updated_at": 0.0}
+    database.write(lambda tx: tx.connection.execute(insert(User).values(admin)).close())
+    database.close()
+    return settings.home / SQLITE_FILE
+
+
+@pytest.fixture
+def settings(tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    names = ("DATASETS_DIR", "SHARED_LOGS_DIR", "MODELS_DIR", "UTP_HOME", "UTP_CACHE_DIR")
+    for name in names:
+        (tmp_path / name).mkdir()
+    pragmas = [pragma.replace("synchronous=FULL", "synchronous=OFF") for pragma in engines.SQLITE_PRAGMAS]
+    monkeypatch.setattr(engines, "SQLITE_PRAGMAS", pragmas)  # the disk costs 10 ms a commit
+    shutil.copy(store_template, tmp_path / "UTP_HOME" / SQLITE_FILE)
+    return Settings.model_validate({name: tmp_path / name for name in names})
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = open_database(settings)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def recorder(database: Database) -> Recorder:
+    return Recorder(database)
+
+
+@pytest.fixture
+def services(settings: Settings, database: Database, recorder: Recorder) -> Services:
+    return Services(settings=settings, database=database, recorder=recorder)
+
+
+@pytest.fixture
+def app(services: Services) -> FastAPI:
+    return build_app(services)
+
+
+@pytest.fixture
+def stranger(app: FastAPI) -> Iterator[TestClient]:
+    """A client that nobody knows; a bug comes as a 500, not as its exception."""
+    with TestClient(app, base_url=ORIGIN, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """A client that is signed in as the admin."""
+    with TestClient(app, base_url=ORIGIN) as client:
+        yield client
+
+
+@pytest.fixture
+def project_id(client: TestClient) -> str:
+    created = client.post("/api/v1/projects", json={"name": "fruit"})
+    assert created.status_code == 201, created.text
+    return str(created.json()["id"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from utp.api.logs.endpoints import router as logs
 from utp.api.meta.endpoints import router as meta
 from utp.api.projects.endpoints import router as projects
 
 ROUTERS: tuple[APIRouter, ...] = (
     meta,
     projects,
+    logs,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy
 
 from utp.cluster.log_hub import LogHub
-from utp.cluster.log_pages import read_page, read_page_before
 from utp.cluster.log_shipper import LogShipper
 from utp.cluster.log_subscription import Chunk, Subscription
+from utp.logs.pages import read_page, read_page_before
 
 NUM_WRITERS = 4
 LINES_PER_STEP = 250

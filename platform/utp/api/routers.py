@@ -9,6 +9,7 @@ from utp.api.audit.endpoints import router as audit
 from utp.api.auth.endpoints import router as auth
 from utp.api.configs.endpoints import router as configs
 from utp.api.groups.endpoints import router as groups
+from utp.api.logs.endpoints import router as logs
 from utp.api.members.endpoints import router as members
 from utp.api.meta.endpoints import router as meta
 from utp.api.metrics.endpoints import router as metrics
@@ -30,5 +31,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics,
     agents,
     queue,
+    logs,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

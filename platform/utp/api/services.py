@@ -2,64 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.recorder import Recorder
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogLine:
-    """One line of a run's log; `line` counts from 0."""
-
-    line: int
-    text: str
-    at: float | None = None
-    """Seconds since 1970, UTC."""
-    level: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogPart:
-    """Consecutive lines of one stream of one attempt."""
-
-    attempt: int
-    stream: str
-    start: int
-    lines: Sequence[LogLine]
-    num_lines: int
-    size_bytes: int
-    is_live: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogMatches:
-    """Lines that hold what was searched for."""
-
-    lines: Sequence[LogLine]
-    total: int
-    is_complete: bool
-
-
-class LogSource(Protocol):
-    """The logs of runs."""
-
-    def read_page(self, run_id: str, attempt: int, stream: str, start: int, limit: int) -> LogPart:
-        """Return lines from `start`; a negative one counts from the end. Raises `NotFound`."""
-        ...
-
-    def search(
-        self, run_id: str, attempt: int, stream: str, *, text: str, before: int | None, limit: int
-    ) -> LogMatches:
-        """Return the lines that hold the text, the newest first. Raises `NotFound`."""
-        ...
-
-    def follow(self, run_id: str, attempt: int, stream: str, start: int) -> AsyncIterator[LogPart]:
-        """Yield lines as they come, until the attempt has ended."""
-        ...
 
 
 class Wakeup(Protocol):
@@ -108,7 +56,5 @@ class Services:
     settings: Settings
     database: Database
     recorder: Recorder
-    log_source: LogSource | None = None
-    """None: logs are read from the runs' own files."""
     wakeup: Wakeup = field(default_factory=NoWakeup)
     cluster: ClusterView = field(default_factory=NoCluster)

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from utp.cluster.demand import explain_unsatisfiable
-from utp.cluster.log_pages import read_page
 from utp.cluster.store_nodes import read_nodes
 from utp.config.paths import RunPaths, checkpoints_root, dataset_root, model_dir, runs_root
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.errors import ConfigError
+from utp.logs.pages import read_page
 from utp.settings import Settings
 from utp.store.database import open_database
 from utp.store.recorder import Recorder

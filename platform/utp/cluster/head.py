@@ -25,6 +25,7 @@ from utp.config.loading import parse_config
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
 from utp.core.journal import assemble_run, read_json
+from utp.logs.places import copies_folder
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.errors import StoreError
@@ -71,7 +72,7 @@ class Head:
         self._noting = threading.Lock()
         self._news: set[tuple[str, int]] = set()
         self._swept_at_s = float("-inf")
-        self.logs = LogHub(settings.home / "logs", self._find_attempt)
+        self.logs = LogHub(copies_folder(settings.home), self._find_attempt)
 
     def register(self, config_json: str, request_json: str, submission_id: str) -> RegisteredRun:
         """Record a job that came by `ray job submit`. Raises `ConfigError` or `PathRefused`."""

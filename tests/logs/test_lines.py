@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utp.cluster.log_lines import MAX_LINE_BYTES, LineSplitter, RawLine, readable
+from utp.logs.lines import MAX_LINE_BYTES, LineSplitter, RawLine, readable
 
 NASTY_BYTES = st.lists(st.sampled_from([b"\n", b"\r", b"\x1b[31m", b"ab", b"\xff", "ü€".encode(), b"\x00"])).map(
     b"".join

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from utp.cluster import log_pages
-from utp.cluster.log_lines import MAX_LINE_BYTES
-from utp.cluster.log_pages import MAX_PAGE_BYTES, MAX_SCAN_BYTES, LogLine, read_page, read_page_before
+from utp.logs import pages as log_pages
+from utp.logs.lines import MAX_LINE_BYTES
+from utp.logs.pages import MAX_PAGE_BYTES, MAX_SCAN_BYTES, LogLine, read_page, read_page_before
 
 LINES = st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=40)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from utp.cluster.log_lines import MAX_LINE_BYTES, LineSplitter, RawLine
+from utp.logs.lines import MAX_LINE_BYTES, LineSplitter, RawLine
 
 MAX_PAGE_BYTES = 256 << 10
 MAX_SCAN_BYTES = 16 << 20

@@ -1,0 +1,45 @@
+"""When a line of a log was written and how serious it is, where the line says so."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_STAMP = re.compile(r"\s*\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?:Z|[+-]\d\d:?\d\d))")
+"""With its offset from UTC: without one nobody knows where the worker's clock stands."""
+_LEVEL = re.compile(r"\b(DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b")
+_RAISED = re.compile(r"Traceback \(most recent call last\)|[\w.]*(?:Error|Exception|Interrupt)\b(?::|$)")
+_SAME = {"warn": "warning", "fatal": "critical"}
+LEVEL_HINTS = {
+    "debug": re.compile(rb"DEBUG"),
+    "info": re.compile(rb"INFO"),
+    "warning": re.compile(rb"WARN"),
+    "error": re.compile(rb"ERROR|Error|Exception|Interrupt|Traceback"),
+    "critical": re.compile(rb"CRITICAL|FATAL"),
+}
+"""Of what every line of a level holds one."""
+_HEAD = 80
+"""Characters of a line in which its level stands."""
+
+
+def written_at(text: str) -> datetime | None:
+    """Return when the line was written, in UTC; None where it does not begin with a time and its offset from UTC."""
+    found = _STAMP.match(text)
+    if found is None:
+        return None
+    try:
+        return datetime.fromisoformat(found[1].replace(",", ".")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def level_of(text: str) -> str | None:
+    """Return one of `LEVELS`, None where the line does not say. A traceback and the error it ends in are `error`."""
+    head = _COLOUR.sub("", text[: 2 * _HEAD])[:_HEAD]
+    if found := _LEVEL.search(head):
+        level = found[1].lower()
+        return _SAME.get(level, level)
+    return "error" if _RAISED.match(head) else None

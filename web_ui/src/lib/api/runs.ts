@@ -10,11 +10,8 @@ export type RunFilter = {
   owner?: string;
   q?: string;
   archived?: boolean;
-  sort?: RunSort;
+  sort?: string;
 };
-export type RunSort = NonNullable<
-  NonNullable<import("./schema").operations["list_project_runs"]["parameters"]["query"]>["sort"]
->;
 export type RunAction = "stop" | "pause" | "resume" | "retry" | "clone";
 export type BulkAction = Schemas["RunIds"]["action"];
 const PAGE = 250;

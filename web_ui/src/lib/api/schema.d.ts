@@ -4563,7 +4563,7 @@ export interface operations {
                 tag?: string | null;
                 q?: string | null;
                 archived?: boolean;
-                sort?: "created_at" | "-created_at" | "name" | "-name" | "best_value" | "-best_value" | "state" | "-state" | "run_time_s" | "-run_time_s" | "priority" | "-priority" | "ended_at" | "-ended_at";
+                sort?: string;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -4602,7 +4602,7 @@ export interface operations {
                 tag?: string | null;
                 q?: string | null;
                 archived?: boolean;
-                sort?: "created_at" | "-created_at" | "name" | "-name" | "best_value" | "-best_value" | "state" | "-state" | "run_time_s" | "-run_time_s" | "priority" | "-priority" | "ended_at" | "-ended_at";
+                sort?: string;
                 cursor?: string | null;
                 limit?: number;
             };

@@ -6,9 +6,10 @@ VENV := .venv
 RUN := $(VENV)/bin
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard platform/utp/core/native/*.c)
+NPM = "$$(for p in $(RUN)/python $(CANDIDATES); do command -v "$$p" && break; done)" tools/node.py web_ui
 BENCHES := $(sort $(wildcard bench/*.py))
 
-.PHONY: help install demo test test-faults test-cluster verify lint types contracts check-lock bench lock clean
+.PHONY: help install ui dev screenshots verify-ui demo test test-faults test-cluster verify lint types contracts check-lock bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +51,22 @@ bench: $(VENV)/.installed-dev ## run every measurement in bench/, one after the 
 
 lock: $(VENV)/.installed-dev ## bring requirements.lock up to pyproject.toml (UPGRADE=1: to the newest versions)
 	@$(RUN)/python tools/environment.py lock $(if $(UPGRADE),--upgrade)
+
+ui: web_ui/node_modules/.package-lock.json ## build the page into web_ui/out (Node from PATH, or from a Python package)
+	@$(NPM) run build
+
+dev: web_ui/node_modules/.package-lock.json $(VENV)/.installed-train ## the page with hot reload on :3000, beside the API on :8000
+	@$(RUN)/python -m utp.entrypoints.api --port 8000 & api=$$!; trap "kill $$api" EXIT; \
+	API_ORIGIN=http://127.0.0.1:8000 $(NPM) run dev
+
+screenshots: ui $(VENV)/.installed-dev ## every page, light and dark, 1280 and 390 wide, into web_ui/screenshots
+	@$(NPM) run screenshots
+
+verify-ui: web_ui/node_modules/.package-lock.json ## what a change of the page must pass: lint, types, tests, generated client
+	@$(NPM) run verify
+
+web_ui/node_modules/.package-lock.json: web_ui/package-lock.json
+	@$(NPM) ci --no-audit --no-fund && touch $@
 
 clean: ## remove caches and build output; .venv, datasets, runs and checkpoints stay
 	@rm -rf dist build .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage coverage.xml htmlcov

@@ -1,0 +1,3 @@
+import { ProjectPage } from "@/features/project/project-page";
+
+export default ProjectPage;

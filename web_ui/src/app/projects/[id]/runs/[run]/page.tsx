@@ -1,0 +1,3 @@
+import { RunPage } from "@/features/run/run-page";
+
+export default RunPage;

@@ -1,0 +1,247 @@
+"use client";
+import { ChevronDown, ChevronRight } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { Checkbox } from "@/components/ui/controls";
+import type { Column } from "@/features/project/columns";
+import { meanSd, type Row, type Sort } from "@/features/project/rows";
+import { cn } from "@/lib/cn";
+import { seriesColor } from "@/lib/curves";
+import { metric, plural } from "@/lib/format";
+import { useKey } from "@/lib/keys";
+import { Link, useGo } from "@/lib/nav";
+import { useUi } from "@/lib/ui-store";
+import { useFixedRows } from "@/lib/use-fixed-rows";
+
+const ROW = 32;
+const NAME_WIDTH = 300;
+
+type Props = {
+  projectId: string;
+  rows: Row[];
+  columns: Column[];
+  sort: Sort;
+  setSort: (s: string) => void;
+  charted: string[];
+  toggleGroup: (key: string) => void;
+  onEnd: () => void;
+};
+
+function Head({ columns, sort, setSort }: Pick<Props, "columns" | "sort" | "setSort">) {
+  const all = [{ id: "name", title: "Run", isRight: false }, ...columns];
+  return (
+    <thead>
+      <tr className="[&>th]:sticky [&>th]:top-0 [&>th]:z-10 [&>th]:h-8 [&>th]:border-b [&>th]:bg-card [&>th]:text-xs">
+        <th scope="col">
+          <span className="sr-only">Select</span>
+        </th>
+        {all.map((c) => {
+          const isSorted = sort.field === c.id;
+          return (
+            <th
+              key={c.id}
+              scope="col"
+              aria-sort={isSorted ? (sort.isDescending ? "descending" : "ascending") : "none"}
+              className={cn("truncate px-2 text-left", c.isRight && "text-right")}
+            >
+              <button
+                type="button"
+                className={cn(
+                  "max-w-full cursor-pointer truncate font-medium text-muted-foreground hover:text-foreground",
+                  isSorted && "text-foreground",
+                )}
+                onClick={() => setSort(isSorted && sort.isDescending ? c.id : `-${c.id}`)}
+              >
+                {c.title} {isSorted && (sort.isDescending ? "↓" : "↑")}
+              </button>
+            </th>
+          );
+        })}
+      </tr>
+    </thead>
+  );
+}
+
+function GroupRow({
+  row,
+  span,
+  toggle,
+}: {
+  row: Extract<Row, { kind: "group" }>;
+  span: number;
+  toggle: (key: string) => void;
+}) {
+  const best = meanSd(row.runs.flatMap((r) => r.best_value ?? []));
+  const Icon = row.isOpen ? ChevronDown : ChevronRight;
+  return (
+    <tr className="h-8 bg-muted/50">
+      <td colSpan={span} className="border-b">
+        <button
+          type="button"
+          aria-expanded={row.isOpen}
+          onClick={() => toggle(row.key)}
+          className="sticky left-0 flex cursor-pointer items-center gap-2 px-2 font-medium"
+        >
+          <Icon aria-hidden className="size-4" />
+          {row.title}
+          <span className="num font-normal text-muted-foreground text-xs">
+            {plural(row.runs.length, "run")}
+            {best && ` · best ${metric(best.mean)}${best.sd == null ? "" : ` ± ${metric(best.sd)}`}`}
+          </span>
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+function RunRow({
+  row,
+  columns,
+  projectId,
+  isAt,
+  isSelected,
+  color,
+}: {
+  row: Extract<Row, { kind: "run" }>;
+  columns: Column[];
+  projectId: string;
+  isAt: boolean;
+  isSelected: boolean;
+  color: string | null;
+}) {
+  const toggleRun = useUi((s) => s.toggleRun);
+  const { run } = row;
+  return (
+    <tr
+      aria-current={isAt || undefined}
+      className={cn(
+        "h-8 hover:bg-accent/50 [&>td]:h-8 [&>td]:border-b",
+        isSelected && "bg-primary/10",
+        isAt && "bg-accent/70",
+      )}
+    >
+      <td className="text-center">
+        <Checkbox aria-label={`Select ${run.name}`} checked={isSelected} onChange={() => toggleRun(run.id)} />
+      </td>
+      <td className="px-2">
+        <span className="flex items-center gap-2">
+          <span
+            aria-hidden
+            className="size-2 shrink-0 rounded-full"
+            style={{ background: color ?? "transparent" }}
+          />
+          <Link
+            className="truncate font-medium hover:underline"
+            title={run.name}
+            href={`/projects/${projectId}/runs/${run.id}`}
+          >
+            {run.name}
+          </Link>
+        </span>
+      </td>
+      {columns.map((c) => (
+        <td key={c.id} className="px-2">
+          <span
+            className={cn(
+              "num flex items-center gap-1 overflow-hidden whitespace-nowrap",
+              c.isRight && "justify-end",
+            )}
+          >
+            {c.cell(run)}
+          </span>
+        </td>
+      ))}
+    </tr>
+  );
+}
+
+function useRowKeys(rows: Row[], projectId: string, show: (i: number) => void) {
+  const go = useGo();
+  const [at, setAt] = useState(-1);
+  const move = (step: number) => {
+    const next = Math.max(0, Math.min(rows.length - 1, at + step));
+    setAt(next);
+    show(next);
+  };
+  const row = rows[at];
+  const run = row?.kind === "run" ? row.run : null;
+  useKey("j", "Next row", () => move(1));
+  useKey("k", "Row before", () => move(-1));
+  useKey("x", "Select the row", () => run && useUi.getState().toggleRun(run.id));
+  useKey("Enter", "Open the row", () => run && go(`/projects/${projectId}/runs/${run.id}`));
+  return at;
+}
+
+/** Rows of one height, of which only those on screen exist: 10,000 cost as much as 50. */
+export function RunsTable(p: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const { from, to } = useFixedRows(scroller, p.rows.length, ROW, 12);
+  const selected = useUi((s) => s.selectedRuns);
+  const { onEnd } = p;
+  const show = (i: number) => {
+    const el = scroller.current;
+    if (!el) return;
+    const top = i * ROW;
+    if (top < el.scrollTop) el.scrollTop = top;
+    else if (top + 3 * ROW > el.scrollTop + el.clientHeight) el.scrollTop = top + 3 * ROW - el.clientHeight;
+  };
+  const at = useRowKeys(p.rows, p.projectId, show);
+  useEffect(() => {
+    if (to >= p.rows.length - 20) onEnd();
+  }, [to, p.rows.length, onEnd]);
+  const span = p.columns.length + 2;
+  return (
+    <section
+      ref={scroller}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scroll region must be reachable by keyboard
+      tabIndex={0}
+      aria-label="Rows of runs"
+      className="max-h-[70dvh] min-h-40 overflow-auto"
+    >
+      <table
+        aria-label="Runs"
+        aria-rowcount={p.rows.length + 1}
+        className="w-max min-w-full table-fixed border-separate border-spacing-0"
+      >
+        <colgroup>
+          <col style={{ width: 36 }} />
+          <col style={{ width: NAME_WIDTH }} />
+          {p.columns.map((c) => (
+            <col key={c.id} style={{ width: c.width }} />
+          ))}
+        </colgroup>
+        <Head columns={p.columns} sort={p.sort} setSort={p.setSort} />
+        <tbody>
+          <Gap span={span} rows={from} />
+          {p.rows
+            .slice(from, to)
+            .map((row, i) =>
+              row.kind === "group" ? (
+                <GroupRow key={`group ${row.key}`} row={row} span={span} toggle={p.toggleGroup} />
+              ) : (
+                <RunRow
+                  key={row.run.id}
+                  row={row}
+                  columns={p.columns}
+                  projectId={p.projectId}
+                  isAt={from + i === at}
+                  isSelected={selected.includes(row.run.id)}
+                  color={p.charted.includes(row.run.id) ? seriesColor(p.charted.indexOf(row.run.id)) : null}
+                />
+              ),
+            )}
+          <Gap span={span} rows={p.rows.length - to} />
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** The place of rows that are not on screen. */
+function Gap({ span, rows }: { span: number; rows: number }) {
+  if (rows <= 0) return null;
+  return (
+    <tr aria-hidden>
+      <td colSpan={span} style={{ height: rows * ROW }} />
+    </tr>
+  );
+}

@@ -1,0 +1,135 @@
+"use client";
+import { useMemo, useState } from "react";
+import { Card, CardHeader } from "@/components/ui/card";
+import { Checkbox, Select } from "@/components/ui/controls";
+import type { EvaluationDetail } from "@/lib/api/run-files";
+import { cn } from "@/lib/cn";
+
+export type Cell = { true: number; predicted: number };
+type Order = "given" | "errors";
+
+/** Classes in the order asked for: as given, or those with the most mistakes first. */
+export function classOrder(confusion: number[][], order: Order): number[] {
+  const index = confusion.map((_, i) => i);
+  if (order === "given") return index;
+  const mistakes = confusion.map((row, i) => row.reduce((a, b) => a + b, 0) - (row[i] ?? 0));
+  return index.sort((a, b) => (mistakes[b] ?? 0) - (mistakes[a] ?? 0));
+}
+
+const MOST_CLASSES = 60;
+
+/** A real table, so that a screen reader can walk it; colour strength is the share of the row; a cell opens its images. */
+export function ConfusionMatrix({
+  ev,
+  open,
+}: {
+  ev: Pick<EvaluationDetail, "labels" | "confusion">;
+  open: (c: Cell) => void;
+}) {
+  const [isShare, setShare] = useState(true);
+  const [order, setOrder] = useState<Order>(ev.labels.length > MOST_CLASSES ? "errors" : "given");
+  const shown = useMemo(() => classOrder(ev.confusion, order).slice(0, MOST_CLASSES), [ev.confusion, order]);
+  const hint =
+    shown.length < ev.labels.length
+      ? `${shown.length} of ${ev.labels.length} classes`
+      : "a cell opens its images";
+  return (
+    <Card>
+      <CardHeader title="Confusion matrix" hint={hint}>
+        <label className="flex cursor-pointer items-center gap-1.5 text-muted-foreground text-xs">
+          <Checkbox checked={isShare} onChange={(e) => setShare(e.target.checked)} /> % of row
+        </label>
+        <Select
+          aria-label="Order of classes"
+          className="h-7 text-xs"
+          value={order}
+          onChange={(e) => setOrder(e.target.value as Order)}
+        >
+          <option value="given">as given</option>
+          <option value="errors">most mistakes first</option>
+        </Select>
+      </CardHeader>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scroll region must be reachable by keyboard */}
+      <section aria-label="Confusion matrix" tabIndex={0} className="max-h-[36rem] overflow-auto p-3">
+        <table className="border-separate border-spacing-0.5 text-xs">
+          <caption className="sr-only">Rows are true classes, columns predicted ones</caption>
+          <thead>
+            <tr>
+              <th className="pr-2 text-right align-bottom font-normal text-muted-foreground">
+                true ↓ predicted →
+              </th>
+              {shown.map((j) => (
+                <th key={j} scope="col" className="h-20 w-10 align-bottom font-normal text-muted-foreground">
+                  <span
+                    title={ev.labels[j]}
+                    className="inline-block max-h-20 rotate-180 truncate [writing-mode:vertical-rl]"
+                  >
+                    {ev.labels[j]}
+                  </span>
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((i) => (
+              <MatrixRow key={i} ev={ev} i={i} shown={shown} isShare={isShare} open={open} />
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </Card>
+  );
+}
+
+function MatrixRow({
+  ev,
+  i,
+  shown,
+  isShare,
+  open,
+}: {
+  ev: Pick<EvaluationDetail, "labels" | "confusion">;
+  i: number;
+  shown: number[];
+  isShare: boolean;
+  open: (c: Cell) => void;
+}) {
+  const row = ev.confusion[i] ?? [];
+  const sum = row.reduce((a, b) => a + b, 0) || 1;
+  return (
+    <tr>
+      <th
+        scope="row"
+        title={ev.labels[i]}
+        className="max-w-36 truncate pr-2 text-right font-normal text-muted-foreground"
+      >
+        {ev.labels[i]}
+      </th>
+      {shown.map((j) => {
+        const n = row[j] ?? 0;
+        // Never past 55% of the colour, so that the ordinary text colour is readable on every cell.
+        const strength = Math.round(Math.sqrt(n / sum) * 55);
+        return (
+          <td key={j} className="p-0">
+            <button
+              type="button"
+              disabled={!n}
+              onClick={() => open({ true: i, predicted: j })}
+              title={`${ev.labels[i]} taken for ${ev.labels[j]}: ${n}`}
+              aria-label={`${ev.labels[i]} taken for ${ev.labels[j]}: ${n}`}
+              className={cn(
+                "num h-7 w-10 rounded-sm text-center",
+                n && "cursor-pointer hover:outline-2 hover:outline-ring",
+              )}
+              style={{
+                background: `color-mix(in oklab, ${i === j ? "var(--chart-1)" : "var(--chart-2)"} ${strength}%, var(--card))`,
+              }}
+            >
+              {isShare ? (n ? Math.round((n / sum) * 100) : "") : n || ""}
+            </button>
+          </td>
+        );
+      })}
+    </tr>
+  );
+}

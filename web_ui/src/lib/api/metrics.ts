@@ -1,0 +1,38 @@
+import { queryOptions } from "@tanstack/react-query";
+import { api, ok, type Schemas } from "./client";
+
+export type CurveOut = Schemas["CurveOut"];
+export type MetricName = Schemas["MetricName"];
+
+export const fetchCurves = (runIds: string[], names: string[], afterStep?: number, signal?: AbortSignal) =>
+  ok(
+    api.GET("/api/v1/metrics", {
+      params: {
+        query: { run_ids: runIds.join(","), names: names.join(","), max_points: 2000, after_step: afterStep },
+      },
+      signal,
+    }),
+  );
+
+export const metricQueries = {
+  names: (runId: string) =>
+    queryOptions({
+      queryKey: ["runs", runId, "metric-names"],
+      queryFn: ({ signal }) =>
+        ok(api.GET("/api/v1/runs/{run_id}/metrics/names", { params: { path: { run_id: runId } }, signal })),
+    }),
+  /** History up to now; what comes later is the socket's. */
+  curves: (runIds: string[], names: string[]) =>
+    queryOptions({
+      queryKey: ["metrics", runIds, names],
+      enabled: runIds.length > 0 && names.length > 0,
+      staleTime: 30_000,
+      queryFn: ({ signal }) => fetchCurves(runIds, names, undefined, signal),
+    }),
+  system: (runId: string) =>
+    queryOptions({
+      queryKey: ["runs", runId, "system"],
+      queryFn: ({ signal }) =>
+        ok(api.GET("/api/v1/runs/{run_id}/system", { params: { path: { run_id: runId } }, signal })),
+    }),
+};

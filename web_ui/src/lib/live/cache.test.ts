@@ -1,0 +1,35 @@
+import { QueryClient } from "@tanstack/react-query";
+import { expect, it, vi } from "vitest";
+import { aRun } from "@/test/a-run";
+import { takeRunMessages } from "./cache";
+
+const listOf = (...items: ReturnType<typeof aRun>[]) => ({
+  pages: [{ items, next_cursor: null, total: items.length }],
+  pageParams: [undefined],
+});
+
+it("puts a run's news into its page and into every list of its project", () => {
+  const client = new QueryClient();
+  const run = aRun({ id: "r1", project_id: "p", state: "running", step: 10 });
+  client.setQueryData(["projects", "p", "runs", {}], listOf(run, aRun({ id: "r2", project_id: "p" })));
+  client.setQueryData(["runs", "r1"], { ...run, config: { lr: 1 } });
+  const seq = takeRunMessages(client, [{ type: "run", id: 1, seq: 7, run: { ...run, step: 20 } }], "r1");
+  expect(seq).toBe(7);
+  expect(client.getQueryData(["runs", "r1"])).toMatchObject({ step: 20, config: { lr: 1 } });
+  const rows = client.getQueryData<ReturnType<typeof listOf>>(["projects", "p", "runs", {}])?.pages[0]?.items;
+  expect(rows?.map((r) => [r.id, r.step])).toEqual([
+    ["r1", 20],
+    ["r2", null],
+  ]);
+});
+
+it("reads the run's page anew when its state changed, and a list anew that a run is missing from", () => {
+  const client = new QueryClient();
+  const invalidate = vi.spyOn(client, "invalidateQueries");
+  const run = aRun({ id: "r1", project_id: "p", state: "running" });
+  client.setQueryData(["runs", "r1"], run);
+  takeRunMessages(client, [{ type: "run", id: 1, seq: 8, run: { ...run, state: "failed" } }]);
+  const asked = invalidate.mock.calls.map(([f]) => f?.queryKey);
+  expect(asked).toContainEqual(["runs", "r1"]);
+  expect(asked).toContainEqual(["projects"]);
+});

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray.exceptions import ActorDiedError, OutOfMemoryError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError
 from ray.train import WorkerGroupError
 
 from utp.cluster.job_failures import describe_job_failure
@@ -55,6 +55,17 @@ def test_worker_that_was_killed_left_no_word_and_is_the_cause(spec: JobSpec, err
     record(spec, 0, "internal", "2026-01-01T00:00:01.000+00:00")
     cause = describe_job_failure(spec, WorkerGroupError("a worker died", {1: error}))
     assert (cause["rank"], cause["kind"]) == (1, kind)
+
+
+def test_worker_that_died_while_the_kernel_killed_for_memory_was_its_victim(spec: JobSpec) -> None:
+    died = WorkerGroupError("a worker died", {1: ActorDiedError()})
+    assert describe_job_failure(spec, died, is_oom=True)["kind"] == "oom_host"
+
+
+def test_rays_guess_at_the_oom_killer_is_no_finding(spec: JobSpec) -> None:
+    words = "(1) The process is killed by SIGKILL by OOM killer due to high memory usage. (2) ..."
+    guess = ActorUnavailableError(words, None)
+    assert describe_job_failure(spec, WorkerGroupError("a worker died", {1: guess}))["kind"] == "lost"
 
 
 def test_without_any_word_the_attempt_is_lost(spec: JobSpec) -> None:

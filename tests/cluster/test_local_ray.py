@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import socket
 import stat
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from utp.cluster import local_ray
@@ -59,6 +63,37 @@ def test_dead_ray_is_known_as_dead_and_forgotten_by_down(tmp_path: Path) -> None
     assert not LocalCluster(**GONE).is_alive  # type: ignore[arg-type]
     assert stop_local(tmp_path)
     assert find_local(tmp_path) is None
+
+
+def test_agent_that_outlived_its_ray_is_ended_by_down(tmp_path: Path) -> None:
+    script = "exec -a ray::DashboardAgent sleep 100 & echo $!; wait"
+    command = ["bash", "-c", script]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, text=True) as ray:
+        assert ray.stdout is not None
+        agent = psutil.Process(int(ray.stdout.readline()))
+        wait_until(lambda: "ray::DashboardAgent" in agent.cmdline())
+        dead = {**GONE, "pid": ray.pid, "born_at": psutil.Process(ray.pid).create_time()}
+        ray.kill()
+    write_json_durably(tmp_path / "cluster.json", dead)
+    assert stop_local(tmp_path)
+    assert not agent.is_running() or agent.status() == psutil.STATUS_ZOMBIE
+
+
+def test_process_of_a_session_that_got_the_number_later_is_left_alone(tmp_path: Path) -> None:
+    command = ["bash", "-c", "exec -a ray::other sleep 100"]
+    with subprocess.Popen(command, start_new_session=True) as other:
+        wait_until(lambda: "ray::other" in psutil.Process(other.pid).cmdline())
+        write_json_durably(tmp_path / "cluster.json", {**GONE, "pid": other.pid})
+        assert stop_local(tmp_path)
+        assert other.poll() is None
+        other.kill()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
 
 
 def test_pid_given_out_again_is_not_taken_for_ray() -> None:

@@ -59,6 +59,12 @@ def test_one_server_is_kept(stage: Callable[..., Stage]) -> None:
     assert kept.step() == kept.step(after_s=1000)
 
 
+def test_server_is_no_member_of_the_group_that_ray_ends_with_its_worker(stage: Callable[..., Stage]) -> None:
+    pid = stage().step()
+    assert pid is not None
+    assert os.getpgid(pid) == pid
+
+
 def test_server_that_died_is_started_again_at_once_if_it_had_lived_for_long(stage: Callable[..., Stage]) -> None:
     kept = stage()
     first = kept.step()

@@ -51,7 +51,7 @@ import itertools, sys
 from pathlib import Path
 from utp.cluster.job_spec import JobSpec
 from utp.cluster.warm_client import train_warm
-from utp.cluster import warm_client, warm_protocol
+from utp.cluster import kernel_oom, warm_protocol
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
@@ -59,7 +59,7 @@ from utp.settings import get_settings
 if sys.argv[2] == "other-code":
     warm_protocol.code_version = lambda: "other"
 if sys.argv[2] == "oom":
-    warm_client.count_oom_kills = itertools.count().__next__
+    kernel_oom.count_oom_kills = itertools.count().__next__
 config = TrainConfig(root="x", model_flavour="y", run_name=sys.argv[1])
 spec = JobSpec(config, RunRequest(), RunPaths(Path("r"), Path("c")), 1, None)
 code = train_warm(spec, get_settings(), lambda sentence: print("note:", sentence, flush=True))

@@ -12,7 +12,7 @@ from tests.support.live_platform import LivePlatform
 
 from utp.cluster.job_client import JobStatus
 
-pytestmark = [pytest.mark.ray, pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class FakeRay:

@@ -20,7 +20,7 @@ from utp.store.repositories.curves import CurveRepository
 from utp.store.repositories.runs import RunDetail
 from utp.store.states import Outcome, RunState
 
-pytestmark = [pytest.mark.ray, pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PLAIN = replace(CONFIG, loss="cross_entropy", plugins=())
 

@@ -5,6 +5,8 @@ The values are those of cross-entropy, so that a run that was held equals one th
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from utp.config.train import STRICT
+from utp.core import checkpoint
 from utp.core.losses.entries import LOSSES
 from utp.core.task import SampleLoss
 
@@ -25,17 +28,24 @@ NAME = "held_cross_entropy"
 class HeldOptions:
     hold: str = ""
     """File that holds the run while it is there; `<file>.reached` then says the process id of who waits."""
-    phase: Literal["train", "eval"] = "train"
+    phase: Literal["train", "eval", "save"] = "train"
+    """Where it waits: in a step, in an evaluation, or before a checkpoint gets its name."""
     after: int = 0
-    """Calls of this process that pass first."""
+    """Calls of this process, or checkpoints, that pass first."""
     then_allocate_mb: int = 0
     """Memory that is taken once the file is gone."""
+    tell_secret: str = ""
+    """File that gets the digest of HF_TOKEN as this process has it."""
 
 
 def build(options: HeldOptions, *, is_training: bool) -> SampleLoss:
-    is_held = bool(options.hold) and is_training == (options.phase == "train")
+    is_held = bool(options.hold) and options.phase == ("train" if is_training else "eval")
+    if options.phase == "save" and is_training:
+        hold_commit(Path(options.hold), options.after)
     calls = 0
     taken: list[bytearray] = []
+    if options.tell_secret:
+        Path(options.tell_secret).write_text(hashlib.sha256(os.environ.get("HF_TOKEN", "").encode()).hexdigest())
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         nonlocal calls
@@ -45,6 +55,18 @@ def build(options: HeldOptions, *, is_training: bool) -> SampleLoss:
         return functional.cross_entropy(logits.float(), targets, reduction="none")
 
     return loss
+
+
+def hold_commit(hold: Path, after: int) -> None:
+    """Wait in the commit of a checkpoint, in whatever thread writes it."""
+    commit, commits = checkpoint.rename_durably, itertools.count()
+
+    def commit_later(source: Path, target: Path) -> None:
+        if next(commits) == after:
+            wait_while(hold)
+        commit(source, target)
+
+    checkpoint.rename_durably = commit_later
 
 
 def wait_while(hold: Path) -> bool:

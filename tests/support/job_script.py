@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from utp.cluster.job_client import ClusterUnreachable, JobClient, JobStatus, RayJob, RayJobClient
 
-TIMEOUT_S = 200.0
+TIMEOUT_S = 600.0
 IDS = {name: f"run-{number:032x}-a1" for number, name in enumerate(("good", "bad", "long", "never"), start=1)}
 
 

@@ -40,7 +40,7 @@ def conclude(report: JobReport | None, wish: Wish) -> End:
     if code is not None and 0 < code < 128:
         return End(Outcome.FAILED, FailureKind.INTERNAL, f"its job ended with exit code {code}: {_last_line(report)}")
     how = f"was killed (exit code {code})" if code is not None else "died"
-    return End(Outcome.LOST, FailureKind.LOST, f"its job {how}: {report.message[:300]}")
+    return End(Outcome.LOST, FailureKind.LOST, f"its job {how}: {_last_line(report)}")
 
 
 def _last_line(report: JobReport) -> str:

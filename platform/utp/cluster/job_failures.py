@@ -13,14 +13,15 @@ from utp.core.journal import read_json
 from utp.errors import FailureKind
 
 
-def describe_job_failure(spec: JobSpec, failure: BaseException | None) -> dict[str, Any]:
+def describe_job_failure(spec: JobSpec, failure: BaseException | None, *, is_oom: bool = False) -> dict[str, Any]:
     """Return outcome, kind, message, rank and traceback of the first failure.
 
     Args:
         spec: of the attempt.
         failure: what Ray Train raised, if anything; a process that was killed left no word of its own.
+        is_oom: whether the kernel has just killed for want of memory on this machine.
     """
-    killed = _killed_worker(failure)
+    killed = _killed_worker(failure, is_oom=is_oom)
     if killed is not None:
         return killed
     recorded = [content for path in spec.attempt_dir.glob("rank*.failure.json") if (content := read_json(path))]
@@ -32,13 +33,13 @@ def describe_job_failure(spec: JobSpec, failure: BaseException | None) -> dict[s
     return {"outcome": "failed", "kind": str(FailureKind.LOST), "message": message}
 
 
-def _killed_worker(failure: BaseException | None) -> dict[str, Any] | None:
+def _killed_worker(failure: BaseException | None, *, is_oom: bool) -> dict[str, Any] | None:
     if not isinstance(failure, WorkerGroupError):
         return None
     failures: Mapping[int, BaseException] = failure.worker_failures
     for number, error in sorted(failures.items()):
         if isinstance(error, RayActorError | OutOfMemoryError):
-            kind = _kind_of_death(error)
+            kind = FailureKind.OOM_HOST if is_oom else _kind_of_death(error)
             message = f"the process of rank {number} died: {error}"
             return {"outcome": "failed", "kind": str(kind), "message": message, "rank": number}
     return None
@@ -46,7 +47,8 @@ def _killed_worker(failure: BaseException | None) -> dict[str, Any] | None:
 
 def _kind_of_death(error: BaseException) -> FailureKind:
     text = str(error)
-    if isinstance(error, OutOfMemoryError) or "OOM" in text or "memory pressure" in text:
+    # By its memory monitor; of any death Ray says that the kernel's OOM killer may have done it.
+    if isinstance(error, OutOfMemoryError) or "memory pressure" in text or "running low on memory" in text:
         return FailureKind.OOM_HOST
     if isinstance(error, NodeDiedError) or (isinstance(error, ActorDiedError) and "node" in text and "died" in text):
         return FailureKind.NODE_LOST

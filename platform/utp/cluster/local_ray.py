@@ -183,7 +183,7 @@ def stop_local(home: Path) -> bool:
         return False
     root = _find_process(cluster.pid, cluster.born_at)
     processes = [*(root.children(recursive=True) if root else []), *([root] if root else [])]
-    processes += [one for one in _of_session(cluster.temp_dir) if one not in processes]
+    processes += [one for one in _orphans(cluster) if one not in processes]
     for signal in ("terminate", "kill"):
         for process in processes:
             _signal(process, signal)
@@ -304,14 +304,35 @@ def _find_process(pid: int, born_at: float) -> psutil.Process | None:
     return process if is_it else None
 
 
-def _of_session(temp_dir: str) -> list[psutil.Process]:
-    """Ray's own processes that outlived their parent: they name the folder of this Ray, which is ours alone."""
+def _orphans(cluster: LocalCluster) -> list[psutil.Process]:
+    """Ray's own processes that outlived their parent.
+
+    They name the folder of this Ray, which is ours alone, or are of its session in the kernel's sense, whose number is
+    not given out again while there is one: an agent goes by `ray::DashboardAgent`, keeps its port, and names nothing.
+    """
+    owns_session = _owns_session(cluster)
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if process.pid != os.getpid() and any(f"{temp_dir}/session_" in word for word in words):
+        line = " ".join(process.info["cmdline"] or [])
+        is_of_session = owns_session and "ray" in line and _session(process.pid) == cluster.pid
+        if process.pid != os.getpid() and (is_of_session or f"{cluster.temp_dir}/session_" in line):
             found.append(process)
     return found
+
+
+def _owns_session(cluster: LocalCluster) -> bool:
+    """Whether nobody else has the number of its first process by now."""
+    try:
+        return abs(psutil.Process(cluster.pid).create_time() - cluster.born_at) < 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def _signal(process: psutil.Process, name: str) -> None:

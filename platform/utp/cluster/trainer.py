@@ -23,6 +23,7 @@ from utp.cluster.head_channel import join_ray
 from utp.cluster.head_line import Connect
 from utp.cluster.job_failures import describe_job_failure
 from utp.cluster.job_spec import JobSpec
+from utp.cluster.kernel_oom import OomWatch
 from utp.cluster.rank_log import redirect_output
 from utp.cluster.worker import run_worker
 from utp.config.secrets_file import export_secrets
@@ -32,8 +33,15 @@ from utp.settings import get_settings
 
 _TRAIN_CONFIG_LOG = logging.getLogger("ray.train.v2.api.config")
 
+OOM_SHOWS_WITHIN_S = 30.0
+"""From the kernel's kill of a worker until Ray Train gives its job up."""
+
 COLLECTIVE_TIMEOUT_S = 1800
 """A rank that waits for so long for another gives up; an evaluation's metrics take rank 0 minutes, not hours."""
+
+
+WORKER_ENV = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
+"""DDP warns in C++ of each model that has no unused weights; it can't be told otherwise once torch is imported."""
 
 
 class WorkersChoiceBackend(_TorchBackend):
@@ -86,7 +94,7 @@ def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping
             resources_per_worker=_resources(spec, num_gpus),
         ),
         torch_config=WorkersChoice(timeout_s=COLLECTIVE_TIMEOUT_S),
-        run_config=_run_config(spec),
+        run_config=_run_config(spec, WORKER_ENV),
     )
     failure: list[BaseException] = []
 
@@ -99,11 +107,13 @@ def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping
     # Not in the main thread: there Ray Train would put its own handler of SIGINT, which kills the workers unsaved.
     fitting = threading.Thread(target=fit, name="trainer", daemon=True)
     fitting.start()
+    oom = OomWatch()
     while fitting.is_alive():
         fitting.join(0.5)
+        oom.look()
         if is_signalled() and not spec.stop_file.exists():
             spec.stop_file.touch()
-    return _ended(spec, failure[0] if failure else None)
+    return _ended(spec, failure[0] if failure else None, is_oom=oom.has_killed(OOM_SHOWS_WITHIN_S))
 
 
 def _train_in_worker(data: Mapping[str, Any]) -> None:
@@ -126,17 +136,22 @@ def _resources(spec: JobSpec, num_gpus: int) -> dict[str, float]:
     return resources
 
 
-def _run_config(spec: JobSpec) -> RunConfig:
+def _run_config(spec: JobSpec, worker_env: Mapping[str, str] | None = None) -> RunConfig:
     """Every attempt has a name of its own: Ray Train would silently go on from a snapshot that it finds under it."""
     name = f"{spec.run_id or spec.paths.name}-a{spec.attempt}"
     storage = spec.attempt_dir / "ray_train"
-    return RunConfig(name=name, storage_path=str(storage), failure_config=FailureConfig(max_failures=0))
+    return RunConfig(  # type: ignore[call-arg]  # a type checker sees the class of Train V1
+        name=name,
+        storage_path=str(storage),
+        failure_config=FailureConfig(max_failures=0),
+        worker_runtime_env={"env_vars": dict(worker_env or {})},
+    )
 
 
-def _ended(spec: JobSpec, failure: BaseException | None) -> Mapping[str, Any]:
+def _ended(spec: JobSpec, failure: BaseException | None, *, is_oom: bool = False) -> Mapping[str, Any]:
     """Return the attempt's result; of several workers that failed, the first one's failure is the cause."""
     result = read_json(spec.paths.attempt(spec.attempt).result)
     if not result or result.get("outcome") == "failed":
-        result = write_failure(spec.paths, spec.attempt, describe_job_failure(spec, failure))
+        result = write_failure(spec.paths, spec.attempt, describe_job_failure(spec, failure, is_oom=is_oom))
         sys.stdout.write(f"failed ({result.get('kind')}): {result.get('message')}\n")
     return result

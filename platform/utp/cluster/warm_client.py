@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from utp.cluster.job_spec import JobSpec
-from utp.cluster.kernel_oom import count_oom_kills
+from utp.cluster.kernel_oom import OomWatch
 from utp.cluster.warm_protocol import describe_job, send_job, socket_path
 from utp.core.journal import write_failure
 from utp.errors import FailureKind
@@ -23,7 +23,6 @@ CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 60.0
 """A server that has just been started is still importing what this job would have to import as well."""
 LOOK_EVERY_S = 2.0
-"""At the kernel's count of processes killed for want of memory: one that dies just after it rose was among them."""
 OOM = {
     "outcome": "failed",
     "kind": FailureKind.OOM_HOST,
@@ -57,11 +56,11 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
             return None
         connection.settimeout(None)
         with _relaying_signals(connection):
-            num_oom_kills = _wait_for_word(connection)
+            oom = _wait_for_word(connection)
             ending = _read(answers.readline())
     if "exit_code" not in ending:
         note(f"the process that trained, {answer['started']}, died without a word")
-        if count_oom_kills() > num_oom_kills:
+        if oom.has_killed(within_s=2 * LOOK_EVERY_S):
             note(write_failure(spec.paths, spec.attempt, OOM)["message"])
         return KILLED
     return int(ending["exit_code"])
@@ -84,12 +83,12 @@ def _connect(settings: Settings, note: Callable[[str], None]) -> socket.socket |
     return connection
 
 
-def _wait_for_word(connection: socket.socket) -> int:
-    """Return once there is something to read, or the other end is closed, with the kernel's count of kills before."""
-    num_oom_kills = count_oom_kills()
+def _wait_for_word(connection: socket.socket) -> OomWatch:
+    """Return once there is something to read, or the other end is closed, with what was seen of the kernel's kills."""
+    oom = OomWatch()
     while not select.select([connection], [], [], LOOK_EVERY_S)[0]:
-        num_oom_kills = count_oom_kills()
-    return num_oom_kills
+        oom.look()
+    return oom
 
 
 def _read(line: bytes) -> Mapping[str, Any]:

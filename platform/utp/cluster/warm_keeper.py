@@ -88,6 +88,7 @@ class WarmKeeper:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "UTP_HOME": str(self._home)},
+                start_new_session=True,  # Ray ends the process group of a worker that dies, which jobs train in
             )
         self._version = version
         self._started_at = self._seen_at = self._clock()

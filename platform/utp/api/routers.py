@@ -11,6 +11,7 @@ from utp.api.groups.endpoints import router as groups
 from utp.api.members.endpoints import router as members
 from utp.api.meta.endpoints import router as meta
 from utp.api.projects.endpoints import router as projects
+from utp.api.runs.endpoints import router as runs
 from utp.api.tokens.endpoints import router as tokens
 from utp.api.users.endpoints import router as users
 
@@ -24,5 +25,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     members,
     groups,
     configs,
+    runs,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

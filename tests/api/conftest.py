@@ -94,7 +94,7 @@ def project_id(client: TestClient) -> str:
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> DigitsRuns:
-    """Two real runs on digits: one finished, one failed."""
+    """Real runs on digits: two finished, one failed."""
     return make_digits_runs(tmp_path_factory.mktemp("digits"))
 
 
@@ -106,7 +106,9 @@ def digits_services(digits: DigitsRuns, tmp_path: Path, store_template: Path) ->
     shutil.copy(digits.store, home / SQLITE_FILE)
     settings = make_settings(digits.mounts, home)
     database = open_database(settings)
-    yield Services(settings=settings, database=database, recorder=Recorder(database))
+    services = Services(settings=settings, database=database, recorder=Recorder(database))
+    yield services
+    services.close()
     database.close()
 
 

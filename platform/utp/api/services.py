@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+from utp.api.datasets.scan_processes import ScanProcesses
 from utp.api.pictures.thumbnails import Thumbnails
 from utp.settings import Settings
 from utp.store.database import Database
@@ -120,7 +121,14 @@ class Services:
         """Maker of thumbnails, one a process; it starts its decoders with the first."""
         return Thumbnails(self.settings.cache_dir)
 
+    @cached_property
+    def scans(self) -> ScanProcesses:
+        """Scans of datasets that this process started."""
+        return ScanProcesses(self.settings)
+
     def close(self) -> None:
         """End the processes that were started on demand; the database belongs to who opened it."""
         if "thumbnails" in self.__dict__:
             self.thumbnails.close()
+        if "scans" in self.__dict__:
+            self.scans.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from utp.store.recorder.adoption import AdoptionWriter
+from utp.store.recorder.annotations import AnnotationWriter
 from utp.store.recorder.attempts import AttemptWriter
 from utp.store.recorder.datasets import DatasetWriter
 from utp.store.recorder.groups import GroupWriter
@@ -35,5 +36,6 @@ class Recorder(
     SavedConfigWriter,
     DatasetWriter,
     ModelWriter,
+    AnnotationWriter,
 ):
     """All that may be written, by subject; see the base classes."""

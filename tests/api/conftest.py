@@ -124,7 +124,7 @@ def project_id(client: TestClient) -> str:
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> DigitsRuns:
-    """Two real runs on digits: one finished, one failed."""
+    """Real runs on digits: two finished, one failed."""
     return make_digits_runs(tmp_path_factory.mktemp("digits"))
 
 
@@ -136,12 +136,16 @@ def digits_services(digits: DigitsRuns, tmp_path: Path, store_template: Path) ->
     shutil.copy(digits.store, home / SQLITE_FILE)
     settings = make_settings(digits.mounts, home)
     database = open_database(settings)
-    yield Services(settings=settings, database=database, recorder=Recorder(database))
+    services = Services(settings=settings, database=database, recorder=Recorder(database))
+    yield services
+    services.close()
     database.close()
 
 
 @pytest.fixture
 def digits_client(digits_services: Services) -> Iterator[TestClient]:
     """A client that is signed in as the admin of the store that knows the runs."""
-    with TestClient(build_app(digits_services), base_url=ORIGIN) as client:
+    admin = digits_services.recorder.add_user("admin", Role.ADMIN)
+    headers = {"Authorization": f"Bearer {make_token(digits_services, admin, Scope.ADMIN)}"}
+    with TestClient(build_app(digits_services), base_url=ORIGIN, headers=headers) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Two real runs on a few digits, one that succeeded and one that failed, in a store of their own."""
+"""Real runs on a few digits, two that succeeded and one that failed, in a store of their own."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ from utp.store.engines import SQLITE_FILE, database_url, open_engine
 from utp.store.recorder import Recorder
 from utp.store.upgrade import upgrade
 
+NUM_CLASSES = 5
+IMAGES_PER_CLASS = 8
+"""Of each split."""
+
 CONFIG = TrainConfig(
     root="digits",
     model_flavour="builtin/resnet-micro",
     load_pretrained=False,
-    max_datapoints_per_class=6,
     num_workers=0,
     epochs=2,
     lr=3e-3,
@@ -49,6 +52,8 @@ class DigitsRuns:
     """SQLite file that knows the runs."""
     finished: str
     """Id of the run that succeeded."""
+    twin: str
+    """Id of one that differs in its seed."""
     failed: str
     """Id of the run whose loss was not finite."""
     project: str
@@ -63,22 +68,33 @@ def make_settings(mounts: Path, home: Path) -> Settings:
 
 
 def make_digits_runs(folder: Path) -> DigitsRuns:
-    """Train both runs and record them; takes some seconds."""
+    """Train the runs and record them; takes some seconds."""
     settings = make_settings(folder, folder / "home")
     for place in ("datasets", "shared", "home"):
         (folder / place).mkdir()
     write_digits(folder / "datasets" / "digits")
+    _keep_few(folder / "datasets" / "digits")
     num_threads = torch.get_num_threads()
     finished = _train(CONFIG, settings)
+    twin = _train(replace(CONFIG, seed=1, model_suffix="twin"), settings)
     failed = _train(replace(CONFIG, optimizer="sgd", lr=1e30, model_suffix="broken"), settings)
     torch.set_num_threads(num_threads)
     database = Database(open_engine(database_url(settings)))
     upgrade(database)
     recorder = Recorder(database)
     project = recorder.set_project("digits")
-    ids = [import_run(paths, recorder, settings, project="digits", owner="ann") for paths in (finished, failed)]
+    ids = [import_run(paths, recorder, settings, project="digits", owner="ann") for paths in (finished, twin, failed)]
     database.close()
     return DigitsRuns(folder, settings.home / SQLITE_FILE, *ids, project)
+
+
+def _keep_few(root: Path) -> None:
+    for folder in root.glob("*/*"):
+        kept = IMAGES_PER_CLASS if int(folder.name) < NUM_CLASSES else 0
+        for image in sorted(folder.iterdir())[kept:]:
+            image.unlink()
+        if not kept:
+            folder.rmdir()
 
 
 def _train(config: TrainConfig, settings: Settings) -> RunPaths:

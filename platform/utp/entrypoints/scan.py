@@ -52,9 +52,10 @@ def scan(database: Database, settings: Settings, dataset_id: str, token: str) ->
     root = Path(DatasetRepository(database).get(dataset_id).root)
     beat = _Beat(recorder, dataset_id, token)
     try:
-        survey = survey_dataset(root, settings.cache_dir, beat.tell)
+        hash_cache = settings.cache_dir / "manifests"  # the one that training reads too
+        survey = survey_dataset(root, hash_cache, beat.tell, settings.datasets_dir)
         write_index(index_path(settings.cache_dir, dataset_id), survey)
-        fingerprint, classes = _fingerprint(root, settings.cache_dir)
+        fingerprint, classes = _fingerprint(root, hash_cache, settings.datasets_dir)
     except Superseded:
         return
     except (UtpError, OSError, sqlite3.Error) as error:
@@ -103,10 +104,10 @@ def write_index(place: Path, survey: Survey) -> None:
         Path(draft).unlink(missing_ok=True)
 
 
-def _fingerprint(root: Path, cache_dir: Path) -> tuple[str | None, list[str]]:
+def _fingerprint(root: Path, cache_dir: Path, mount: Path | None) -> tuple[str | None, list[str]]:
     """Return what runs on it will record; none where it can't be trained on."""
     try:
-        manifest = scan_dataset(root, cache_dir=cache_dir)
+        manifest = scan_dataset(root, mount=mount, cache_dir=cache_dir)
     except DatasetError:
         return None, []
     return manifest.fingerprint, list(manifest.classes)

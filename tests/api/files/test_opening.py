@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,32 @@ def test_no_descriptor_is_left_open(root: Path) -> None:
         except (FileRefused, NotFound):
             continue
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_link_swapped_in_at_any_moment_never_leads_outside(root: Path) -> None:
+    place, stop = root / "swapped", threading.Event()
+    place.symlink_to(root / "below" / "a.txt")
+
+    def swap() -> None:
+        while not stop.is_set():
+            for target in (root.parent / "secret.txt", root / "below" / "a.txt"):
+                (root / "next").symlink_to(target)
+                (root / "next").rename(place)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    opened = refused = 0
+    try:
+        for _ in range(20_000):
+            try:
+                with open_beneath(root, "swapped", may_be_link=True) as file:
+                    assert file.read() == b"hello"
+                opened += 1
+            except FileRefused:
+                refused += 1
+            if min(opened, refused) >= 20:
+                break
+    finally:
+        stop.set()
+        thread.join()
+    assert min(opened, refused) > 0, "the swap was never met"

@@ -55,12 +55,12 @@ def list_images(root: Path, mount: Path | None = None) -> Listing:
     return Listing(tuple(images), {split: tuple(sorted(found)) for split, found in counts.items()}, tuple(warnings))
 
 
-def list_all_images(root: Path) -> tuple[list[ImageFile], dict[str, tuple[str, ...]]]:
+def list_all_images(root: Path, mount: Path | None = None) -> tuple[list[ImageFile], dict[str, tuple[str, ...]]]:
     """Return the images of all splits and the class folders of each, be it a dataset to train on or not.
 
-    Raises `DatasetError` only for links that lead astray; `root` must be resolved.
+    Raises `DatasetError` only for links that lead astray, as `list_images` says; `root` must be resolved.
     """
-    walk = _Walk(root)
+    walk = _Walk(root, mount.resolve() if mount else None)
     return walk.all_splits(), walk.class_folders
 
 

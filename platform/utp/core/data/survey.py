@@ -77,8 +77,12 @@ class Survey:
         return [(split, len(sizes[split]), sum(sizes[split])) for split in SPLITS if split in sizes]
 
 
-def survey_dataset(root: Path, cache_dir: Path | None, on_progress: Callable[[int, int], None]) -> Survey:
+def survey_dataset(
+    root: Path, cache_dir: Path | None, on_progress: Callable[[int, int], None], mount: Path | None = None
+) -> Survey:
     """Read all files and headers of a dataset; `on_progress` is told (done, total) images.
+
+    Links may not lead out of `mount`, where there is one.
 
     Raises:
         DatasetError: the folder is not there, a file went away, or a link leads out of it.
@@ -86,7 +90,7 @@ def survey_dataset(root: Path, cache_dir: Path | None, on_progress: Callable[[in
     root = root.resolve()
     if not root.is_dir():
         raise DatasetError(str(root), "is not there; check root (and DATASETS_DIR, if it is set)")
-    files, folders = list_all_images(root)
+    files, folders = list_all_images(root, mount)
     total = len(files)
     hashes = hash_files(root, [file.path for file in files], cache_dir, lambda done, _: on_progress(done // 2, total))
     images = []

@@ -118,7 +118,7 @@ function MatrixRow({
               title={`${ev.labels[i]} taken for ${ev.labels[j]}: ${n}`}
               aria-label={`${ev.labels[i]} taken for ${ev.labels[j]}: ${n}`}
               className={cn(
-                "num h-7 w-10 rounded-sm text-center",
+                "num block h-7 w-10 rounded-sm text-center",
                 n && "cursor-pointer hover:outline-2 hover:outline-ring",
               )}
               style={{

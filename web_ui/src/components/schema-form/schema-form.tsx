@@ -10,6 +10,10 @@ export function groupFields(schema: Schema): [string, [string, Prop][]][] {
     const group = entry[1]["x-group"] ?? "other";
     groups.set(group, [...(groups.get(group) ?? []), entry]);
   }
+  // What must be filled in first, free-form options last.
+  const rank = ([name, p]: [string, Prop]) =>
+    schema.required?.includes(name) ? 0 : p.type === "object" ? 2 : 1;
+  for (const fields of groups.values()) fields.sort((a, b) => rank(a) - rank(b));
   return [...groups];
 }
 

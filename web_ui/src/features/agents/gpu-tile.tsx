@@ -49,7 +49,7 @@ function Quarantine({ gpu, close }: { gpu: Gpu; close: () => void }) {
 function Occupants({ gpu, runs }: { gpu: Gpu; runs: Agent["runs"] }) {
   if (gpu.state === "quarantined") return <span className="break-words">{gpu.quarantine_reason}</span>;
   if (gpu.run_id)
-    return <RunLink runId={gpu.run_id} name={runs.find((r) => r.run_id === gpu.run_id)?.name ?? "a run"} />;
+    return <RunLink runId={gpu.run_id} name={runs.find((r) => r.run_id === gpu.run_id)?.name} />;
   if (gpu.state === "foreign")
     return (
       <span className="truncate">
@@ -72,7 +72,7 @@ export function GpuTile({
 }) {
   const [isAsking, setAsking] = useState(false);
   const release = useAct(releaseGpu, { done: "Released", changes: [["agents"]] });
-  const share = g.memory_used_bytes == null ? 0 : g.memory_used_bytes / g.memory_bytes;
+  const share = g.memory_used_bytes == null || !g.memory_bytes ? 0 : g.memory_used_bytes / g.memory_bytes;
   return (
     <div className="flex min-w-0 flex-col gap-2 bg-card p-3 text-xs">
       <div className="flex items-center gap-2">

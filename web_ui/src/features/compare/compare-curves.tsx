@@ -6,13 +6,13 @@ import { isAlive } from "@/components/state-badge";
 import { Failed } from "@/components/states";
 import { Skeleton } from "@/components/ui/skeleton";
 import { metricQueries } from "@/lib/api/metrics";
-import type { Run } from "@/lib/api/runs";
+import type { ComparedRun } from "@/lib/api/runs";
 import { seriesColor } from "@/lib/curves";
 import { useCurves } from "@/lib/live/use-curves";
 import { useUi } from "@/lib/ui-store";
 
 /** A chart for each metric that a run of these has logged; a run has one colour on all of them. */
-export function CompareCurves({ runs }: { runs: Run[] }) {
+export function CompareCurves({ runs }: { runs: ComparedRun[] }) {
   const ids = useMemo(() => runs.map((r) => r.id), [runs]);
   const alive = useMemo(() => runs.filter((r) => isAlive(r.state)).map((r) => r.id), [runs]);
   const names = useQueries({

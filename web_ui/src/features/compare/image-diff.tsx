@@ -7,7 +7,7 @@ import { Card, CardHeader } from "@/components/ui/card";
 import { Select } from "@/components/ui/controls";
 import { GridSkeleton } from "@/features/run/predictions";
 import type { Schemas } from "@/lib/api/client";
-import { type Run, runQueries } from "@/lib/api/runs";
+import { type ComparedRun, runQueries, type Split } from "@/lib/api/runs";
 import { count, percent } from "@/lib/format";
 import { setQuery, useQueryState } from "@/lib/nav";
 
@@ -103,11 +103,11 @@ function Changes({
 }
 
 /** What run B gets right that A got wrong, and the reverse, image by image. */
-export function ImageDiffTab({ runs }: { runs: Run[] }) {
+export function ImageDiffTab({ runs }: { runs: ComparedRun[] }) {
   const [a] = useQueryState("a", runs[0]?.id ?? "");
   const [b] = useQueryState("b", runs[1]?.id ?? "");
   const [split, setSplit] = useQueryState("split", "val");
-  const diff = useQuery({ ...runQueries.imageDiff(a, b, split), enabled: !!a && !!b && a !== b });
+  const diff = useQuery({ ...runQueries.imageDiff(a, b, split as Split), enabled: !!a && !!b && a !== b });
   const choose = (key: "a" | "b", value: string) => (
     <Select
       aria-label={`Run ${key.toUpperCase()}`}

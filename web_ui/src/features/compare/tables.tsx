@@ -4,13 +4,13 @@ import { Empty } from "@/components/states";
 import { Card, CardHeader } from "@/components/ui/card";
 import { Table, Td, Th } from "@/components/ui/table";
 import type { Schemas } from "@/lib/api/client";
-import type { Run } from "@/lib/api/runs";
 import { cn } from "@/lib/cn";
 import { seriesColor } from "@/lib/curves";
 import { metric, plain, plural } from "@/lib/format";
 import { Link } from "@/lib/nav";
 
 type Comparison = Schemas["Comparison"];
+type Run = Comparison["runs"][number];
 
 function RunHeads({ runs, projectId }: { runs: Run[]; projectId?: string }) {
   return runs.map((r, i) => (

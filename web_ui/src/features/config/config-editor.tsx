@@ -45,8 +45,8 @@ export function Verdict({ draft }: { draft: Draft }) {
         </p>
       )}
       {draft.notes.map((n) => (
-        <p key={n} className="text-warn text-xs">
-          {n}
+        <p key={`${n.field} ${n.message}`} className="text-warn text-xs">
+          {n.field} {n.message}
         </p>
       ))}
     </div>

@@ -19,9 +19,9 @@ export type Column = {
 function Progress({ run }: { run: Run }) {
   if (run.state === "queued")
     return (
-      <span className="truncate text-muted-foreground text-xs" title={run.wait_reason ?? undefined}>
+      <span className="truncate text-muted-foreground text-xs" title={run.wait_reason || undefined}>
         {run.position ? `#${run.position} ` : ""}
-        {run.wait_reason ?? "waits"}
+        {run.wait_reason || "waits"}
       </span>
     );
   if (run.progress == null) return <span className="text-muted-foreground">–</span>;

@@ -12,7 +12,6 @@ import { Table, Td, Th } from "@/components/ui/table";
 import { When } from "@/components/when";
 import { QueueTable } from "@/features/queue/queue-table";
 import { clusterQueries, type Queue } from "@/lib/api/cluster";
-import { duration } from "@/lib/format";
 import { useLiveQueue } from "@/lib/live/cache";
 import { Link, useTitle } from "@/lib/nav";
 
@@ -25,7 +24,7 @@ function ActiveTable({ active }: Pick<Queue, "active">) {
           <Th>Project</Th>
           <Th>State</Th>
           <Th>Progress</Th>
-          <Th className="text-right">Left</Th>
+          <Th>Machine</Th>
           <Th className="text-right">GPUs</Th>
           <Th>Owner</Th>
           <Th className="text-right">Began</Th>
@@ -44,14 +43,14 @@ function ActiveTable({ active }: Pick<Queue, "active">) {
             </Td>
             <Td>{stateLabel(r.state)}</Td>
             <Td>
-              {r.progress == null ? (
-                "–"
+              {r.total_steps ? (
+                <Meter share={r.step / r.total_steps} label={`Progress of ${r.name}`} className="w-24" />
               ) : (
-                <Meter share={r.progress} label={`Progress of ${r.name}`} className="w-24" />
+                "–"
               )}
             </Td>
-            <Td className="num whitespace-nowrap text-right">{duration(r.eta_s)}</Td>
-            <Td className="num text-right">{r.gpus}</Td>
+            <Td className="max-w-40 truncate">{r.hosts.join(", ") || "–"}</Td>
+            <Td className="num text-right">{r.num_gpus}</Td>
             <Td>{r.owner ?? "–"}</Td>
             <Td className="whitespace-nowrap text-right text-muted-foreground">
               <When at={r.started_at} />

@@ -101,11 +101,11 @@ function Row({ item: r, index, ids, dragged, setDragged, move }: RowProps) {
           {r.project_name}
         </Link>
       </Td>
-      <Td className="min-w-56 text-muted-foreground text-xs">{r.wait_reason ?? "–"}</Td>
+      <Td className="min-w-56 text-muted-foreground text-xs">{r.wait_reason || "–"}</Td>
       <Td className="num whitespace-nowrap text-right">
         {r.starts_in_s == null ? "unknown" : `about ${duration(r.starts_in_s)}`}
       </Td>
-      <Td className="num text-right">{r.gpus}</Td>
+      <Td className="num text-right">{r.gpus ?? "–"}</Td>
       <Td className="num text-right">{r.priority}</Td>
       <Td>{r.owner ?? "–"}</Td>
       <Td className="whitespace-nowrap text-right text-muted-foreground">

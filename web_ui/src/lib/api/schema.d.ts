@@ -1788,15 +1788,18 @@ export interface components {
          * @enum {string}
          */
         AgentState: "alive" | "gone";
-        /** AgentsMessage */
+        /**
+         * AgentsMessage
+         * @description The machines as they are now.
+         */
         AgentsMessage: {
             /** Id */
             id: number;
             /** Items */
             items: components["schemas"]["Agent"][];
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "agents";
         };
@@ -2364,8 +2367,8 @@ export interface components {
             id: number | null;
             problem: components["schemas"]["Problem"];
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "error";
         };
@@ -2524,8 +2527,8 @@ export interface components {
             /** Reason */
             reason: string;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "goodbye";
         };
@@ -2744,8 +2747,8 @@ export interface components {
             /** Id */
             id: number;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "log_attempt";
         };
@@ -2768,8 +2771,8 @@ export interface components {
              */
             to_line: number;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "log_gap";
         };
@@ -2863,8 +2866,8 @@ export interface components {
             /** Stream */
             stream: string;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "log";
         };
@@ -3025,6 +3028,18 @@ export interface components {
             items: components["schemas"]["MetricName"][];
         };
         /**
+         * MetricPoints
+         * @description Points of a curve behind those that were sent before.
+         */
+        MetricPoints: {
+            /** Epochs */
+            epochs: (number | null)[] | null;
+            /** Steps */
+            steps: number[];
+            /** Values */
+            values: (number | null)[];
+        };
+        /**
          * MetricRow
          * @description One metric of all runs.
          */
@@ -3054,7 +3069,10 @@ export interface components {
              */
             sd: number | null;
         };
-        /** MetricsGap */
+        /**
+         * MetricsGap
+         * @description What is known of the run's curves behind this step is void or not all: it is had over HTTP.
+         */
         MetricsGap: {
             /** After Step */
             after_step: number;
@@ -3063,24 +3081,30 @@ export interface components {
             /** Run Id */
             run_id: string;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "metrics_gap";
         };
-        /** MetricsMessage */
+        /**
+         * MetricsMessage
+         * @description New points of a run's curves; one that is known for its step is the same.
+         */
         MetricsMessage: {
             /** Id */
             id: number;
-            /** Points */
+            /**
+             * Points
+             * @description By name of curve.
+             */
             points: {
-                [key: string]: components["schemas"]["Points"];
+                [key: string]: components["schemas"]["MetricPoints"];
             };
             /** Run Id */
             run_id: string;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "metrics";
         };
@@ -3179,26 +3203,14 @@ export interface components {
              */
             op: "ping";
         };
-        /** Points */
-        Points: {
-            /**
-             * Epochs
-             * @default null
-             */
-            epochs?: (number | null)[] | null;
-            /** Steps */
-            steps: number[];
-            /** Values */
-            values: (number | null)[];
-        };
         /**
          * Pong
          * @description The answer to `ping`.
          */
         Pong: {
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "pong";
         };
@@ -3456,21 +3468,42 @@ export interface components {
             /** Workers */
             workers: number;
         };
-        /** QueueMessage */
+        /**
+         * QueueMessage
+         * @description The queue as it is now, its first places.
+         */
         QueueMessage: {
             /** Active */
             active: components["schemas"]["ActiveRun"][];
-            /** Free Gpus */
+            /**
+             * Free Gpus
+             * @description Really free: nobody's process is on them, and they are not in quarantine or drained.
+             */
             free_gpus: number;
             /** Id */
             id: number;
             /** Items */
             items: components["schemas"]["QueueItem"][];
-            /** Total Gpus */
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next page; null on the last one.
+             * @default null
+             */
+            next_cursor: string | null;
+            /**
+             * Total
+             * @description Items on all pages together, where counting is cheap.
+             * @default null
+             */
+            total: number | null;
+            /**
+             * Total Gpus
+             * @description Of the machines that are there.
+             */
             total_gpus: number;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "queue";
         };
@@ -3896,8 +3929,8 @@ export interface components {
             /** Id */
             id: number;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "run_event";
         };
@@ -3941,8 +3974,8 @@ export interface components {
              */
             seq: number;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "run";
         };
@@ -4089,8 +4122,11 @@ export interface components {
             /** Stage */
             stage: string;
         };
-        /** SubAgents */
-        SubAgents: {
+        /**
+         * SubscribeAgents
+         * @description Follow the machines.
+         */
+        SubscribeAgents: {
             /** Id */
             id: number;
             /**
@@ -4099,124 +4135,10 @@ export interface components {
              */
             op: "sub";
             /**
-             * Topic
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             topic: "agents";
-        };
-        /** SubLog */
-        SubLog: {
-            /**
-             * Attempt
-             * @default null
-             */
-            attempt?: number | null;
-            /** From Line */
-            from_line: number;
-            /** Id */
-            id: number;
-            /**
-             * Op
-             * @constant
-             */
-            op: "sub";
-            /** Run Id */
-            run_id: string;
-            /** Stream */
-            stream: string;
-            /**
-             * Topic
-             * @constant
-             */
-            topic: "log";
-        };
-        /** SubMetrics */
-        SubMetrics: {
-            /**
-             * After Step
-             * @default {}
-             */
-            after_step?: {
-                [key: string]: number;
-            };
-            /** Id */
-            id: number;
-            /**
-             * Names
-             * @default null
-             */
-            names?: string[] | null;
-            /**
-             * Op
-             * @constant
-             */
-            op: "sub";
-            /** Run Ids */
-            run_ids: string[];
-            /**
-             * Topic
-             * @constant
-             */
-            topic: "metrics";
-        };
-        /** SubProject */
-        SubProject: {
-            /**
-             * After Seq
-             * @default null
-             */
-            after_seq?: number | null;
-            /** Id */
-            id: number;
-            /**
-             * Op
-             * @constant
-             */
-            op: "sub";
-            /** Project Id */
-            project_id: string;
-            /**
-             * Topic
-             * @constant
-             */
-            topic: "project";
-        };
-        /** SubQueue */
-        SubQueue: {
-            /** Id */
-            id: number;
-            /**
-             * Op
-             * @constant
-             */
-            op: "sub";
-            /**
-             * Topic
-             * @constant
-             */
-            topic: "queue";
-        };
-        /** SubRun */
-        SubRun: {
-            /**
-             * After Seq
-             * @default null
-             */
-            after_seq?: number | null;
-            /** Id */
-            id: number;
-            /**
-             * Op
-             * @constant
-             */
-            op: "sub";
-            /** Run Id */
-            run_id: string;
-            /**
-             * Topic
-             * @constant
-             */
-            topic: "run";
         };
         /**
          * SubscribeLog
@@ -4250,10 +4172,44 @@ export interface components {
              */
             stream?: string;
             /**
-             * Topic
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             topic: "log";
+        };
+        /**
+         * SubscribeMetrics
+         * @description Follow curves of runs.
+         */
+        SubscribeMetrics: {
+            /**
+             * After Step
+             * @description Last step that is known, by run; points of that step come again. A run left out: only what is new.
+             * @default {}
+             */
+            after_step?: {
+                [key: string]: number;
+            };
+            /** Id */
+            id: number;
+            /**
+             * Names
+             * @description Of curves; null: all.
+             * @default null
+             */
+            names?: string[] | null;
+            /**
+             * Op
+             * @constant
+             */
+            op: "sub";
+            /** Run Ids */
+            run_ids: string[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            topic: "metrics";
         };
         /**
          * SubscribeProject
@@ -4275,10 +4231,28 @@ export interface components {
             /** Project Id */
             project_id: string;
             /**
-             * Topic
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             topic: "project";
+        };
+        /**
+         * SubscribeQueue
+         * @description Follow the queue.
+         */
+        SubscribeQueue: {
+            /** Id */
+            id: number;
+            /**
+             * Op
+             * @constant
+             */
+            op: "sub";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            topic: "queue";
         };
         /**
          * SubscribeRun
@@ -4301,8 +4275,8 @@ export interface components {
             /** Run Id */
             run_id: string;
             /**
-             * Topic
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             topic: "run";
         };
@@ -4314,8 +4288,8 @@ export interface components {
             /** Id */
             id: number;
             /**
-             * Type
-             * @constant
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
             type: "subscribed";
         };
@@ -4345,16 +4319,6 @@ export interface components {
             label_name: string;
             /** Probability */
             probability: number | null;
-        };
-        /** Unsub */
-        Unsub: {
-            /** Id */
-            id: number;
-            /**
-             * Op
-             * @constant
-             */
-            op: "unsub";
         };
         /**
          * Unsubscribe
@@ -4447,7 +4411,7 @@ export interface components {
          * @enum {string}
          */
         Wish: "none" | "preempt" | "pause" | "stop";
-        WsClientMessage: components["schemas"]["SubRun"] | components["schemas"]["SubLog"] | components["schemas"]["SubMetrics"] | components["schemas"]["SubProject"] | components["schemas"]["SubQueue"] | components["schemas"]["SubAgents"] | components["schemas"]["Unsub"] | components["schemas"]["Ping"];
+        WsClientMessage: (components["schemas"]["SubscribeRun"] | components["schemas"]["SubscribeProject"] | components["schemas"]["SubscribeLog"] | components["schemas"]["SubscribeMetrics"] | components["schemas"]["SubscribeQueue"] | components["schemas"]["SubscribeAgents"]) | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"];
         /**
          * WsRun
          * @description What changes of a run while it is watched.

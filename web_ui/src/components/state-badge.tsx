@@ -35,7 +35,7 @@ export function StateBadge({
   run,
   className,
 }: {
-  run: Pick<Run, "state" | "health" | "health_detail">;
+  run: Pick<Run, "state"> & Partial<Pick<Run, "health" | "health_detail">>;
   className?: string;
 }) {
   const { icon: Icon, look, label } = LOOK[run.state];

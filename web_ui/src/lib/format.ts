@@ -43,8 +43,8 @@ export const percent = (share: number | null | undefined, digits = 0) =>
   share == null ? NONE : `${(share * 100).toFixed(digits)}%`;
 
 /** A metric to four digits after the point; very small and very large ones in powers of ten. */
-export function metric(v: number | null | undefined): string {
-  if (v == null) return NONE;
+export function metric(v: unknown): string {
+  if (typeof v !== "number") return NONE;
   const a = Math.abs(v);
   if (a !== 0 && (a < 1e-3 || a >= 1e6)) return v.toExponential(2).replace(/\.?0+e/, "e");
   return a >= 1000 ? count(Math.round(v)) : v.toFixed(4);

@@ -5,6 +5,9 @@ import { Legend } from "@/components/charts/legend";
 import { type Band, buildPlot } from "@/components/charts/plot";
 import { align, type Curve, ema } from "@/lib/curves";
 
+/** A curve of a few epochs is no noise to smooth away. */
+const FEW_POINTS = 60;
+
 /**
  * Curves on a canvas, live: hundreds of thousands of points. `curves` may change every frame.
  * With smoothing, the raw curve stays behind as a faint line: smoothing alone hides divergence.
@@ -34,7 +37,8 @@ export function LineChart({
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const visible = useMemo(() => curves.filter((c) => !hidden.has(c.key)), [curves, hidden]);
   const data = useMemo(() => {
-    const smoothed = smooth > 0 ? visible.map((c) => ({ ...c, y: ema(c.y, smooth) })) : [];
+    const smoothed =
+      smooth > 0 ? visible.map((c) => ({ ...c, y: c.x.length < FEW_POINTS ? c.y : ema(c.y, smooth) })) : [];
     return align([...visible, ...smoothed]);
   }, [visible, smooth]);
   const latest = useRef({ data, visible, bands });

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Loaded } from "@/components/states";
 import { SkeletonRows } from "@/components/ui/skeleton";
 import { stripAnsi } from "@/lib/ansi";
-import { fileQueries } from "@/lib/api/run-files";
+import { fileQueries, type LogLevel } from "@/lib/api/run-files";
 import { plural } from "@/lib/format";
 
 /** What a search found, by line; a click shows the line among its neighbours. */
@@ -13,7 +13,7 @@ export function LogHits({
   pick,
 }: {
   runId: string;
-  query: { attempt: number; stream: string; q: string; level?: string };
+  query: { attempt: number; stream: string; q: string; level?: LogLevel };
   pick: (line: number) => void;
 }) {
   const hits = useQuery(fileQueries.logSearch(runId, query));

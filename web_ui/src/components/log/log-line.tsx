@@ -13,9 +13,9 @@ const look = (s: Span) => ({
   textDecoration: s.underline ? "underline" : undefined,
 });
 const LEVEL: Record<string, string> = {
-  WARNING: "border-l-warn",
-  ERROR: "border-l-bad",
-  CRITICAL: "border-l-bad",
+  warning: "border-l-warn",
+  error: "border-l-bad",
+  critical: "border-l-bad",
 };
 
 /** One line of a log: its number links to it, its colours are those of a terminal, its text is never markup. */

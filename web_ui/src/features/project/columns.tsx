@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 import { StateBadge } from "@/components/state-badge";
 import { Badge } from "@/components/ui/badge";
+import { Meter } from "@/components/ui/meter";
 import { When } from "@/components/when";
 import type { Run } from "@/lib/api/runs";
 import { duration, metric, percent, plain } from "@/lib/format";
@@ -18,9 +19,9 @@ export type Column = {
 function Progress({ run }: { run: Run }) {
   if (run.state === "queued")
     return (
-      <span className="truncate text-muted-foreground text-xs" title={run.wait_reason ?? undefined}>
+      <span className="truncate text-muted-foreground text-xs" title={run.wait_reason || undefined}>
         {run.position ? `#${run.position} ` : ""}
-        {run.wait_reason ?? "waits"}
+        {run.wait_reason || "waits"}
       </span>
     );
   if (run.progress == null) return <span className="text-muted-foreground">–</span>;
@@ -29,12 +30,7 @@ function Progress({ run }: { run: Run }) {
       className="flex w-full items-center gap-2"
       title={`step ${run.step ?? 0} of ${run.total_steps ?? "?"}`}
     >
-      <progress
-        className="h-1.5 w-16 overflow-hidden rounded-full accent-primary"
-        value={run.progress}
-        max={1}
-        aria-label="Progress"
-      />
+      <Meter share={run.progress} label="Progress" className="w-16" />
       <span className="num text-muted-foreground text-xs">
         {run.epoch ?? 0}/{run.epochs ?? "?"}
         {run.eta_s != null && run.state === "running" && ` · ${duration(run.eta_s)}`}

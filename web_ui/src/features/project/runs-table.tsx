@@ -200,7 +200,8 @@ export function RunsTable(p: Props) {
       <table
         aria-label="Runs"
         aria-rowcount={p.rows.length + 1}
-        className="w-max min-w-full table-fixed border-separate border-spacing-0"
+        className="min-w-full table-fixed border-separate border-spacing-0"
+        style={{ width: p.columns.reduce((w, c) => w + c.width, 36 + NAME_WIDTH) }}
       >
         <colgroup>
           <col style={{ width: 36 }} />

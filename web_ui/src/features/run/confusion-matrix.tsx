@@ -2,7 +2,6 @@
 import { useMemo, useState } from "react";
 import { Card, CardHeader } from "@/components/ui/card";
 import { Checkbox, Select } from "@/components/ui/controls";
-import type { EvaluationDetail } from "@/lib/api/run-files";
 import { cn } from "@/lib/cn";
 
 export type Cell = { true: number; predicted: number };
@@ -20,19 +19,19 @@ const MOST_CLASSES = 60;
 
 /** A real table, so that a screen reader can walk it; colour strength is the share of the row; a cell opens its images. */
 export function ConfusionMatrix({
-  ev,
+  labels,
+  confusion,
   open,
 }: {
-  ev: Pick<EvaluationDetail, "labels" | "confusion">;
+  labels: string[];
+  confusion: number[][];
   open: (c: Cell) => void;
 }) {
   const [isShare, setShare] = useState(true);
-  const [order, setOrder] = useState<Order>(ev.labels.length > MOST_CLASSES ? "errors" : "given");
-  const shown = useMemo(() => classOrder(ev.confusion, order).slice(0, MOST_CLASSES), [ev.confusion, order]);
+  const [order, setOrder] = useState<Order>(labels.length > MOST_CLASSES ? "errors" : "given");
+  const shown = useMemo(() => classOrder(confusion, order).slice(0, MOST_CLASSES), [confusion, order]);
   const hint =
-    shown.length < ev.labels.length
-      ? `${shown.length} of ${ev.labels.length} classes`
-      : "a cell opens its images";
+    shown.length < labels.length ? `${shown.length} of ${labels.length} classes` : "a cell opens its images";
   return (
     <Card>
       <CardHeader title="Confusion matrix" hint={hint}>
@@ -61,10 +60,10 @@ export function ConfusionMatrix({
               {shown.map((j) => (
                 <th key={j} scope="col" className="h-20 w-10 align-bottom font-normal text-muted-foreground">
                   <span
-                    title={ev.labels[j]}
+                    title={labels[j]}
                     className="inline-block max-h-20 rotate-180 truncate [writing-mode:vertical-rl]"
                   >
-                    {ev.labels[j]}
+                    {labels[j]}
                   </span>
                 </th>
               ))}
@@ -72,7 +71,15 @@ export function ConfusionMatrix({
           </thead>
           <tbody>
             {shown.map((i) => (
-              <MatrixRow key={i} ev={ev} i={i} shown={shown} isShare={isShare} open={open} />
+              <MatrixRow
+                key={i}
+                labels={labels}
+                confusion={confusion}
+                i={i}
+                shown={shown}
+                isShare={isShare}
+                open={open}
+              />
             ))}
           </tbody>
         </table>
@@ -82,28 +89,30 @@ export function ConfusionMatrix({
 }
 
 function MatrixRow({
-  ev,
+  labels,
+  confusion,
   i,
   shown,
   isShare,
   open,
 }: {
-  ev: Pick<EvaluationDetail, "labels" | "confusion">;
+  labels: string[];
+  confusion: number[][];
   i: number;
   shown: number[];
   isShare: boolean;
   open: (c: Cell) => void;
 }) {
-  const row = ev.confusion[i] ?? [];
+  const row = confusion[i] ?? [];
   const sum = row.reduce((a, b) => a + b, 0) || 1;
   return (
     <tr>
       <th
         scope="row"
-        title={ev.labels[i]}
+        title={labels[i]}
         className="max-w-36 truncate pr-2 text-right font-normal text-muted-foreground"
       >
-        {ev.labels[i]}
+        {labels[i]}
       </th>
       {shown.map((j) => {
         const n = row[j] ?? 0;
@@ -115,10 +124,10 @@ function MatrixRow({
               type="button"
               disabled={!n}
               onClick={() => open({ true: i, predicted: j })}
-              title={`${ev.labels[i]} taken for ${ev.labels[j]}: ${n}`}
-              aria-label={`${ev.labels[i]} taken for ${ev.labels[j]}: ${n}`}
+              title={`${labels[i]} taken for ${labels[j]}: ${n}`}
+              aria-label={`${labels[i]} taken for ${labels[j]}: ${n}`}
               className={cn(
-                "num h-7 w-10 rounded-sm text-center",
+                "num block h-7 w-10 rounded-sm text-center",
                 n && "cursor-pointer hover:outline-2 hover:outline-ring",
               )}
               style={{

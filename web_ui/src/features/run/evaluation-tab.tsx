@@ -126,7 +126,7 @@ function Detail({ run, at }: { run: RunDetail; at: Evaluation }) {
             ))}
           </dl>
           <div className="grid items-start gap-4 xl:grid-cols-2">
-            <ConfusionMatrix key={ev.labels.length} ev={ev} open={open} />
+            {ev.confusion && <ConfusionMatrix labels={ev.labels} confusion={ev.confusion} open={open} />}
             <PerClassTable rows={ev.per_class} />
             {ev.roc && <RocCard roc={ev.roc} />}
             {ev.reliability && <ReliabilityCard reliability={ev.reliability} />}

@@ -10,11 +10,11 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { Input, Select } from "@/components/ui/controls";
 import { Skeleton } from "@/components/ui/skeleton";
-import { fileQueries, logDownloadUrl } from "@/lib/api/run-files";
+import { fileQueries, type LogLevel, logDownloadUrl } from "@/lib/api/run-files";
 import type { RunDetail } from "@/lib/api/runs";
 import { setQuery, useQueryState } from "@/lib/nav";
 
-const LEVELS = ["WARNING", "ERROR"];
+const LEVELS = ["info", "warning", "error"];
 type Stream = { attempt: number; stream: string };
 
 function useChosen(streams: Stream[], run: RunDetail) {
@@ -68,7 +68,7 @@ function Log({ run, streams }: { run: RunDetail; streams: Stream[] }) {
           <option value="">all levels</option>
           {LEVELS.map((l) => (
             <option key={l} value={l}>
-              {l.toLowerCase()}
+              {l} and above
             </option>
           ))}
         </Select>
@@ -87,7 +87,11 @@ function Log({ run, streams }: { run: RunDetail; streams: Stream[] }) {
         </Button>
       </div>
       {(find !== "" || level !== "") && (
-        <LogHits runId={run.id} query={{ attempt, stream, q: find, level: level || undefined }} pick={mark} />
+        <LogHits
+          runId={run.id}
+          query={{ attempt, stream, q: find, level: (level || undefined) as LogLevel | undefined }}
+          pick={mark}
+        />
       )}
       <LogView
         key={`${attempt} ${stream}`}
@@ -113,7 +117,7 @@ export function LogsTab({ run }: { run: RunDetail }) {
           <Card>
             <Empty title="This run has written no log." icon={<ScrollText />}>
               {run.state === "queued"
-                ? (run.wait_reason ?? "It waits in the queue.")
+                ? run.wait_reason || "It waits in the queue."
                 : "It ended before it wrote anything."}
             </Empty>
           </Card>

@@ -10,11 +10,11 @@ const name = (n: string): MetricName => ({
   is_higher_better: null,
   last: null,
   best: null,
-  last_step: null,
+  last_step: 0,
 });
 const attempt = (n: number, start: number | null, step: number) => ({
   attempt: n,
-  submission_id: null,
+  submission_id: "job",
   host: null,
   placement: null,
   started_at: null,
@@ -25,7 +25,7 @@ const attempt = (n: number, start: number | null, step: number) => ({
   rank: null,
   start_step: start,
   step,
-  epoch: null,
+  epoch: 0,
   traceback: null,
 });
 

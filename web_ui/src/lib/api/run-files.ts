@@ -2,10 +2,12 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, ok, type Schemas } from "./client";
 
 export type LogLine = Schemas["LogLine"];
+export type LogLevel = Schemas["LogLevel"];
+type Split = Schemas["Evaluation"]["split"];
 export type Prediction = Schemas["Prediction"];
 export type EvaluationDetail = Schemas["EvaluationDetail"];
 export type PredictionFilter = {
-  split: string;
+  split: Split;
   epoch?: number;
   true?: number;
   predicted?: number;
@@ -29,7 +31,7 @@ export const fileQueries = {
       queryKey: ["runs", id, "streams"],
       queryFn: ({ signal }) => ok(api.GET("/api/v1/runs/{run_id}/logs/streams", { ...at(id), signal })),
     }),
-  logSearch: (id: string, query: { attempt: number; stream: string; q: string; level?: string }) =>
+  logSearch: (id: string, query: { attempt: number; stream: string; q: string; level?: LogLevel }) =>
     queryOptions({
       queryKey: ["runs", id, "log-search", query],
       enabled: query.q !== "" || !!query.level,
@@ -51,7 +53,7 @@ export const fileQueries = {
       queryKey: ["runs", id, "evaluations"],
       queryFn: ({ signal }) => ok(api.GET("/api/v1/runs/{run_id}/evaluations", { ...at(id), signal })),
     }),
-  evaluation: (id: string, split: string, epoch: number) =>
+  evaluation: (id: string, split: Split, epoch: number) =>
     queryOptions({
       queryKey: ["runs", id, "evaluations", split, epoch],
       queryFn: ({ signal }) =>

@@ -2,6 +2,8 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, ok, type Schemas } from "./client";
 
 export type Run = Schemas["Run"];
+export type ComparedRun = Schemas["Comparison"]["runs"][number];
+export type Split = Schemas["Evaluation"]["split"];
 export type RunDetail = Schemas["RunDetail"];
 export type RunFilter = {
   state?: string;
@@ -13,7 +15,7 @@ export type RunFilter = {
   sort?: string;
 };
 export type RunAction = "stop" | "pause" | "resume" | "retry" | "clone";
-export type BulkAction = Schemas["RunIds"]["action"];
+export type BulkAction = Schemas["BulkAction"]["action"];
 const PAGE = 250;
 const at = (run_id: string) => ({ params: { path: { run_id } } });
 
@@ -52,7 +54,7 @@ export const runQueries = {
       queryFn: ({ signal }) =>
         ok(api.GET("/api/v1/runs/compare", { params: { query: { ids: ids.join(",") } }, signal })),
     }),
-  imageDiff: (a: string, b: string, split: string) =>
+  imageDiff: (a: string, b: string, split: Split) =>
     queryOptions({
       queryKey: ["compare", "images", a, b, split],
       queryFn: ({ signal }) =>
@@ -62,8 +64,14 @@ export const runQueries = {
     }),
 };
 
-export const actOnRun = ({ id, action }: { id: string; action: RunAction }) =>
-  ok(api.POST(`/api/v1/runs/{run_id}/${action}`, at(id)));
+const ACTS: Record<RunAction, (id: string) => Promise<Run>> = {
+  stop: (id) => ok(api.POST("/api/v1/runs/{run_id}/stop", at(id))),
+  pause: (id) => ok(api.POST("/api/v1/runs/{run_id}/pause", at(id))),
+  resume: (id) => ok(api.POST("/api/v1/runs/{run_id}/resume", at(id))),
+  retry: (id) => ok(api.POST("/api/v1/runs/{run_id}/retry", at(id))),
+  clone: (id) => ok(api.POST("/api/v1/runs/{run_id}/clone", at(id))),
+};
+export const actOnRun = ({ id, action }: { id: string; action: RunAction }) => ACTS[action](id);
 export const actOnRuns = (body: { action: BulkAction; run_ids: string[] }) =>
   ok(api.POST("/api/v1/runs/bulk", { body }));
 export const updateRun = ({ id, ...body }: { id: string } & Schemas["RunPatch"]) =>

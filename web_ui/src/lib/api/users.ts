@@ -30,7 +30,7 @@ export async function updateUser({ id, ...body }: { id: string; role?: Role; is_
 }
 export const newLoginLink = (id: string) =>
   ok(api.POST("/api/v1/users/{user_id}/login-links", { params: { path: { user_id: id } } }));
-export const createToken = (body: { name: string; scope: Scope; expires_at: string | null }) =>
+export const createToken = (body: { name: string; scope: Scope; expires_in_days: number }) =>
   ok(api.POST("/api/v1/tokens", { body }));
 export const revokeToken = (id: string) =>
   api.DELETE("/api/v1/tokens/{token_id}", { params: { path: { token_id: id } } });

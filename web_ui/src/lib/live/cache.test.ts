@@ -13,7 +13,11 @@ it("puts a run's news into its page and into every list of its project", () => {
   const run = aRun({ id: "r1", project_id: "p", state: "running", step: 10 });
   client.setQueryData(["projects", "p", "runs", {}], listOf(run, aRun({ id: "r2", project_id: "p" })));
   client.setQueryData(["runs", "r1"], { ...run, config: { lr: 1 } });
-  const seq = takeRunMessages(client, [{ type: "run", id: 1, seq: 7, run: { ...run, step: 20 } }], "r1");
+  const seq = takeRunMessages(
+    client,
+    [{ type: "run", id: 1, seq: 7, run: { ...run, wait_reason: "", step: 20 } }],
+    "r1",
+  );
   expect(seq).toBe(7);
   expect(client.getQueryData(["runs", "r1"])).toMatchObject({ step: 20, config: { lr: 1 } });
   const rows = client.getQueryData<ReturnType<typeof listOf>>(["projects", "p", "runs", {}])?.pages[0]?.items;
@@ -28,7 +32,9 @@ it("reads the run's page anew when its state changed, and a list anew that a run
   const invalidate = vi.spyOn(client, "invalidateQueries");
   const run = aRun({ id: "r1", project_id: "p", state: "running" });
   client.setQueryData(["runs", "r1"], run);
-  takeRunMessages(client, [{ type: "run", id: 1, seq: 8, run: { ...run, state: "failed" } }]);
+  takeRunMessages(client, [
+    { type: "run", id: 1, seq: 8, run: { ...run, wait_reason: "", state: "failed" } },
+  ]);
   const asked = invalidate.mock.calls.map(([f]) => f?.queryKey);
   expect(asked).toContainEqual(["runs", "r1"]);
   expect(asked).toContainEqual(["projects"]);

@@ -8,8 +8,10 @@ import { live, type ServerMessage } from "./socket";
 
 type RunPages = InfiniteData<{ items: Run[]; next_cursor?: string | null; total?: number | null }>;
 
-/** Puts a run's new state into its own page and into every list that shows it; says whether a list had it. */
-export function putRun(client: QueryClient, run: Run): boolean {
+type News = Extract<ServerMessage, { type: "run" }>["run"];
+
+/** Puts what changed of a run into its own page and into every list that shows it; says whether a list had it. */
+export function putRun(client: QueryClient, run: News): boolean {
   const old = client.getQueryData<RunDetail>(["runs", run.id]);
   if (old) client.setQueryData<RunDetail>(["runs", run.id], { ...old, ...run });
   if (old && (old.state !== run.state || old.attempt !== run.attempt))
@@ -18,7 +20,7 @@ export function putRun(client: QueryClient, run: Run): boolean {
   client.setQueriesData<RunPages>({ queryKey: ["projects", run.project_id, "runs"] }, (pages) => {
     if (!pages?.pages.some((p) => p.items.some((r) => r.id === run.id))) return pages;
     isListed = true;
-    const swap = (r: Run) => (r.id === run.id ? run : r);
+    const swap = (r: Run) => (r.id === run.id ? { ...r, ...run } : r);
     return { ...pages, pages: pages.pages.map((p) => ({ ...p, items: p.items.map(swap) })) };
   });
   return isListed;
@@ -96,7 +98,12 @@ export function useLiveQueue() {
         ask: () => ({ topic: "queue" }),
         take: (batch) => {
           const last = batch.findLast((m) => m.type === "queue");
-          if (last?.type === "queue") client.setQueryData(clusterQueries.queue().queryKey, last);
+          if (last?.type === "queue")
+            client.setQueryData(clusterQueries.queue().queryKey, {
+              ...last,
+              next_cursor: null,
+              total: last.items.length,
+            });
         },
       }),
     [client],

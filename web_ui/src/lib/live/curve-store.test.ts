@@ -7,7 +7,9 @@ const history = (steps: number[]) => ({
   steps,
   values: steps.map((s) => s / 10),
   is_downsampled: false,
-  last_step: steps.at(-1) ?? null,
+  last_step: steps.at(-1) ?? 0,
+  epochs: null,
+  times_s: null,
 });
 
 it("appends each step once, in order", () => {
@@ -26,11 +28,11 @@ it("keeps what came live beyond a newer history, and takes the history for what 
   expect(store.all()[0]).toMatchObject({ steps: [0, 5, 10, 15], values: [0, 0.5, 1, 8] });
 });
 
-it("goes on one step before the last, over all curves of the run", () => {
+it("goes on after the last step of all curves of the run", () => {
   const store = new CurveStore();
   expect(store.lastStep("r")).toBe(-1);
   store.load([history([0, 5, 10])]);
   store.append("r", "val_loss", { steps: [12], values: [1] });
   store.append("other", "val_loss", { steps: [99], values: [1] });
-  expect(store.lastStep("r")).toBe(11);
+  expect(store.lastStep("r")).toBe(12);
 });

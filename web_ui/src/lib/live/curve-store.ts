@@ -49,11 +49,11 @@ export class CurveStore {
     return isTouched;
   }
 
-  /** The step to go on after: one before the last heard of, since points of one step may come in two messages. */
+  /** The last step heard of in any curve of the run, -1 if none: the server sends its points again, and what follows. */
   lastStep(runId: string): number {
-    let last = 0;
-    for (const c of this.curves.values()) if (c.runId === runId) last = Math.max(last, c.steps.at(-1) ?? 0);
-    return Math.max(-1, last - 1);
+    let last = -1;
+    for (const c of this.curves.values()) if (c.runId === runId) last = Math.max(last, c.steps.at(-1) ?? -1);
+    return last;
   }
 
   all = (): RunCurve[] => [...this.curves.values()].map((c) => ({ ...c }));

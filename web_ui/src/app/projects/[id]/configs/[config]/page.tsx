@@ -1,0 +1,3 @@
+import { ConfigPage } from "@/features/config/config-page";
+
+export default ConfigPage;

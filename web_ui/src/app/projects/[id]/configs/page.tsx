@@ -1,0 +1,3 @@
+import { ConfigsPage } from "@/features/configs/configs-page";
+
+export default ConfigsPage;

@@ -1,0 +1,3 @@
+import { DatasetPage } from "@/features/dataset/dataset-page";
+
+export default DatasetPage;

@@ -1,0 +1,3 @@
+import { DatasetsPage } from "@/features/datasets/datasets-page";
+
+export default DatasetsPage;

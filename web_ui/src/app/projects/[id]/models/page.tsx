@@ -1,0 +1,3 @@
+import { ModelsPage } from "@/features/models/models-page";
+
+export default ModelsPage;

@@ -1,0 +1,3 @@
+import { TensorBoardPage } from "@/features/tensorboard/tensorboard-page";
+
+export default TensorBoardPage;

@@ -1,0 +1,3 @@
+import { QueuePage } from "@/features/queue/queue-page";
+
+export default QueuePage;

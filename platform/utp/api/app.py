@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 
 from utp.api import problem_handlers
+from utp.api.events.live import Live
 from utp.api.health import router as health
 from utp.api.openapi import PROBLEM_RESPONSES, build_openapi
 from utp.api.routers import ROUTERS
@@ -15,6 +18,13 @@ from utp.api.services import Services
 
 PREFIX = "/api/v1"
 DESCRIPTION = "Trains and fine-tunes Hugging Face vision models on a team's own machines."
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.live.say_goodbye("the server stops")
+    await app.state.live.close()
 
 
 def build_app(services: Services) -> FastAPI:
@@ -25,8 +35,10 @@ def build_app(services: Services) -> FastAPI:
         description=DESCRIPTION,
         redirect_slashes=False,  # a redirect would name the host that the client sent
         redoc_url=None,
+        lifespan=_lifespan,
     )
     app.state.services = services
+    app.state.live = Live(services)
     problem_handlers.install(app)
     app.include_router(health)
     for router in ROUTERS:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _default_cache_dir() -> Path:
@@ -18,6 +18,10 @@ def _default_cache_dir() -> Path:
 
 def _default_home() -> Path:
     return Path.home() / ".local" / "share" / "utp"
+
+
+def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def _is_switched_on(value: bool | str) -> bool:
@@ -54,6 +58,25 @@ class Settings(BaseSettings):
         default=True, validation_alias="UTP_WARM_START"
     )
     """Keep a process on each machine with all imported that trains, which jobs are forked from; 0 switches it off."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=("http://localhost:3000",), validation_alias="DASHBOARD_CORS_ORIGINS"
+    )
+    """Origins, as `https://host:port` and separated by commas, whose pages may use the API beside its own page."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=("localhost", "127.0.0.1", "[::1]"), validation_alias="UTP_ALLOWED_HOSTS"
+    )
+    """Names, without ports, under which the dashboard is reached; any other Host is refused (DNS rebinding)."""
+
+    secret: str | None = Field(default=None, validation_alias="UTP_SECRET", min_length=32, repr=False)
+    """Key of the hashes that tokens are kept as; the dashboard needs it on an address that others reach."""
+
+    rate_limit: str = Field(default="6000/minute", validation_alias="UTP_RATE_LIMIT")
+    """Requests that one user may make, as `NUMBER/second`, `/minute` or `/hour`."""
+
+    ray_auth_mode: str = Field(default="", validation_alias="RAY_AUTH_MODE")
+    """`token`: Ray asks everyone for its token."""
 
     debug: Annotated[bool, BeforeValidator(_is_switched_on)] = Field(default=False, validation_alias="UTP_DEBUG")
     """Show the traceback of every error, also of a user's mistake; anything but 0, false, no and off switches it on."""

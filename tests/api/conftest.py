@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,11 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from utp.api.app import build_app
+from utp.api.security.credentials import TOKEN_PREFIX, hash_secret, new_secret
 from utp.api.services import Services
 from utp.settings import Settings
 from utp.store import engines
-from utp.store.access import Role
+from utp.store.access import Role, Scope
 from utp.store.database import Database, open_database
 from utp.store.engines import SQLITE_FILE, database_url, open_engine
 from utp.store.recorder import Recorder
@@ -23,6 +24,9 @@ from utp.store.tables import User
 from utp.store.upgrade import upgrade
 
 ORIGIN = "http://localhost:8000"
+ADMIN_ID = "0" * 32
+
+SignIn = Callable[..., TestClient]
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +35,7 @@ def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings.model_validate({"UTP_HOME": tmp_path_factory.mktemp("api-template")})
     database = Database(open_engine(database_url(settings)))
     upgrade(database)
-    admin = {"id": "0" * 32, "name": "admin", "role": Role.ADMIN, "created_at": 0.0, "updated_at": 0.0}
+    admin = {"id": ADMIN_ID, "name": "admin", "role": Role.ADMIN, "created_at": 0.0, "updated_at": 0.0}
     database.write(lambda tx: tx.connection.execute(insert(User).values(admin)).close())
     database.close()
     return settings.home / SQLITE_FILE
@@ -73,15 +77,41 @@ def app(services: Services) -> FastAPI:
 @pytest.fixture
 def stranger(app: FastAPI) -> Iterator[TestClient]:
     """A client that nobody knows; a bug comes as a 500, not as its exception."""
-    with TestClient(app, base_url=ORIGIN, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url=ORIGIN, raise_server_exceptions=False, follow_redirects=False) as client:
         yield client
 
 
 @pytest.fixture
-def client(app: FastAPI) -> Iterator[TestClient]:
-    """A client that is signed in as the admin."""
-    with TestClient(app, base_url=ORIGIN) as client:
+def client(app: FastAPI, services: Services) -> Iterator[TestClient]:
+    """A client that is signed in as the admin, with a token."""
+    token = make_token(services, ADMIN_ID, Scope.ADMIN)
+    with TestClient(app, base_url=ORIGIN, headers={"Authorization": f"Bearer {token}"}) as client:
         yield client
+
+
+@pytest.fixture
+def sign_in(app: FastAPI, services: Services) -> Iterator[SignIn]:
+    """Return a function that adds a user and gives a client that is signed in as them."""
+    clients: list[TestClient] = []
+
+    def add(name: str, role: Role, *, scope: Scope = Scope.ADMIN, projects: Sequence[str] = ()) -> TestClient:
+        user_id = services.recorder.add_user(name, role)
+        for project_id in projects:
+            services.recorder.set_member(project_id, user_id, is_member=True)
+        headers = {"Authorization": f"Bearer {make_token(services, user_id, scope)}"}
+        clients.append(TestClient(app, base_url=ORIGIN, headers=headers))
+        return clients[-1]
+
+    yield add
+    for client in clients:
+        client.close()
+
+
+def make_token(services: Services, user_id: str, scope: Scope, *, life_s: float = 3600.0) -> str:
+    token = new_secret(TOKEN_PREFIX)
+    hashed = hash_secret(token, services.settings)
+    services.recorder.add_token(user_id, name="test", scope=scope, hash=hashed, life_s=life_s)
+    return token
 
 
 @pytest.fixture

@@ -10,10 +10,14 @@ from typing import Any
 from fastapi import FastAPI
 
 from utp.api import problem_handlers
+from utp.api.docs import router as docs
 from utp.api.events.live import Live
 from utp.api.health import router as health
 from utp.api.openapi import PROBLEM_RESPONSES, build_openapi
 from utp.api.routers import ROUTERS
+from utp.api.security.headers import Hashes, no_hashes
+from utp.api.security.layers import add_layers
+from utp.api.security.rate_limit import RateLimits
 from utp.api.services import Services
 
 PREFIX = "/api/v1"
@@ -27,20 +31,30 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.live.close()
 
 
-def build_app(services: Services) -> FastAPI:
-    """Return the app that stands on these services."""
+def build_app(services: Services, *, script_hashes: Hashes = no_hashes) -> FastAPI:
+    """Return the app that stands on these services.
+
+    Args:
+        services: what it needs of this process.
+        script_hashes: gives the hashes of the page's inline scripts, for the Content-Security-Policy.
+    """
     app = FastAPI(
         title="Unified Training Platform",
         version=version("utp"),
         description=DESCRIPTION,
         redirect_slashes=False,  # a redirect would name the host that the client sent
         redoc_url=None,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere
+        openapi_url=None,
         lifespan=_lifespan,
     )
     app.state.services = services
     app.state.live = Live(services)
+    app.state.limits = limits = RateLimits(services.settings.rate_limit)
     problem_handlers.install(app)
+    add_layers(app, services, limits, script_hashes)
     app.include_router(health)
+    app.include_router(docs)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
 

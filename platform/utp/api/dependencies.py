@@ -7,13 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Path
 from starlette.requests import HTTPConnection
 
+from utp.api.errors import NotSignedIn
 from utp.api.schemas import ID_PATTERN
-from utp.api.security.permissions import Principal
+from utp.api.security.permissions import PRINCIPAL, Principal
 from utp.api.services import Services
-from utp.store.access import Role
-
-_EVERYBODY = Principal(id="0" * 32, name="admin", role=Role.ADMIN, project_ids=None)
-"""Until `api/security` says who it is."""
 
 
 def _services(connection: HTTPConnection) -> Services:
@@ -22,8 +19,9 @@ def _services(connection: HTTPConnection) -> Services:
 
 
 def _principal(connection: HTTPConnection) -> Principal:
-    principal = connection.scope.get("utp.principal", _EVERYBODY)
-    assert isinstance(principal, Principal)
+    principal = connection.scope.get(PRINCIPAL)
+    if not isinstance(principal, Principal):
+        raise NotSignedIn
     return principal
 
 

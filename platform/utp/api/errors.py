@@ -36,6 +36,17 @@ class NotSignedIn(UtpError):
         return "sign in, or send `Authorization: Bearer TOKEN`"
 
 
+class TooManyFailures(UtpError):
+    """Too many wrong codes from one address."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
+
+    def __str__(self) -> str:
+        return f"too many failed sign-ins; wait {self.wait_s} s"
+
+
 class Forbidden(UtpError):
     """Somebody known asks for what their role or their token does not allow."""
 
@@ -93,6 +104,7 @@ class MethodRefused(UtpError):
 
 STATUSES: Mapping[type[Exception], HTTPStatus] = {
     NotSignedIn: HTTPStatus.UNAUTHORIZED,
+    TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
     Forbidden: HTTPStatus.FORBIDDEN,
     RunNotFound: HTTPStatus.NOT_FOUND,
     NotFound: HTTPStatus.NOT_FOUND,
@@ -117,7 +129,7 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
 }
 """The nearest class in an error's ancestry decides; what is not here is a bug, 500."""
 
-RETRY_AFTER_S: Mapping[type[Exception], int] = {StoreBusy: 2, StoreUnavailable: 5}
+RETRY_AFTER_S: Mapping[type[Exception], int] = {StoreBusy: 2, StoreUnavailable: 5, TooManyFailures: 60}
 
 _STORE_SENTENCES: Mapping[type[StoreError], tuple[str, str]] = {
     StoreBusy: ("the database is busy", "try again in a few seconds"),

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from utp.api.audit.endpoints import router as audit
+from utp.api.auth.endpoints import router as auth
+from utp.api.configs.endpoints import router as configs
 from utp.api.events.endpoints import router as events
+from utp.api.groups.endpoints import router as groups
 from utp.api.logs.endpoints import router as logs
+from utp.api.members.endpoints import router as members
 from utp.api.meta.endpoints import router as meta
 from utp.api.projects.endpoints import router as projects
+from utp.api.tokens.endpoints import router as tokens
+from utp.api.users.endpoints import router as users
 
 ROUTERS: tuple[APIRouter, ...] = (
     meta,
+    auth,
+    users,
+    tokens,
+    audit,
     projects,
     logs,
     events,
+    members,
+    groups,
+    configs,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 import uvicorn
 
 from utp.api.app import build_app
+from utp.api.security.first_start import check_exposure, first_login_url
+from utp.api.security.redaction import redact_logs
 from utp.api.services import Services
+from utp.errors import ConfigError
 from utp.settings import get_settings
 from utp.store.database import Database
 from utp.store.engines import database_url, open_engine
@@ -16,6 +20,7 @@ from utp.store.recorder import Recorder
 from utp.store.upgrade import upgrade
 
 MAX_SOCKET_MESSAGE_BYTES = 64 * 1024
+EXIT_REFUSED = 2
 
 
 def main(
@@ -24,12 +29,21 @@ def main(
 ) -> None:
     """Serve the API on the store of this machine, making it where there is none."""
     settings = get_settings()
-    database = Database(open_engine(database_url(settings)))
-    upgrade(database)
     try:
-        app = build_app(Services(settings=settings, database=database, recorder=Recorder(database)))
-        uvicorn.run(
-            app,
+        check_exposure(settings, host, is_ray_token_on=settings.ray_auth_mode != "disabled")
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+    database = Database(open_engine(database_url(settings)))
+    try:
+        upgrade(database)
+        services = Services(settings=settings, database=database, recorder=Recorder(database))
+        link = first_login_url(services.recorder, settings, f"http://localhost:{port}")
+        if link is not None:
+            sys.stdout.write(f"Sign in, once, within a day: {link}\n")
+            sys.stdout.flush()
+        config = uvicorn.Config(
+            build_app(services),
             host=host,
             port=port,
             server_header=False,
@@ -37,6 +51,8 @@ def main(
             ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
             access_log=False,
         )
+        redact_logs()
+        uvicorn.Server(config).run()
     finally:
         database.close()
 

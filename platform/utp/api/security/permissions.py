@@ -10,6 +10,9 @@ from utp.api.errors import Forbidden
 from utp.store.access import Role, Scope
 from utp.store.errors import NotFound
 
+PRINCIPAL = "utp.principal"
+"""Key of an ASGI scope: who makes the request."""
+
 
 class Action(StrEnum):
     """What somebody may want."""
@@ -70,3 +73,9 @@ class Principal:
         if action in ROLES[self.role]:
             return f"your token's scope is {self.scope}; create one with a wider scope"
         return f"your role is {self.role}; ask an admin"
+
+
+def check_scope(principal: Principal, scope: Scope) -> None:
+    """Raise `Forbidden` for a new token that could do more than what the principal is signed in with."""
+    if not SCOPES[scope] <= SCOPES[principal.scope]:
+        raise Forbidden("make a token of a wider scope than your own", f"choose {principal.scope}, or sign in anew")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from utp.store.recorder.adoption import AdoptionWriter
 from utp.store.recorder.attempts import AttemptWriter
+from utp.store.recorder.groups import GroupWriter
 from utp.store.recorder.housekeeping import HousekeepingWriter
 from utp.store.recorder.inventory import InventoryWriter
+from utp.store.recorder.people import PeopleWriter
 from utp.store.recorder.progress import ProgressWriter
 from utp.store.recorder.projects import ProjectWriter
 from utp.store.recorder.queueing import QueueWriter
+from utp.store.recorder.saved_configs import SavedConfigWriter
 from utp.store.recorder.wishes import WishWriter
 
 
@@ -21,5 +24,8 @@ class Recorder(
     HousekeepingWriter,
     AdoptionWriter,
     ProjectWriter,
+    PeopleWriter,
+    GroupWriter,
+    SavedConfigWriter,
 ):
     """All that may be written, by subject; see the base classes."""

@@ -81,6 +81,18 @@ class ProjectOverviews:
             raise NotFound("project", project_id)
         return found[0]
 
+    def check_exists(self, project_id: str) -> None:
+        """Raise `NotFound` for an unknown project."""
+        self.name_of(project_id)
+
+    def name_of(self, project_id: str) -> str:
+        """Return the name of a project. Raises `NotFound`."""
+        with self._database.read() as connection:
+            name = connection.scalar(select(Project.name).where(Project.id == project_id))
+        if name is None:
+            raise NotFound("project", project_id)
+        return name
+
     def _read(self, query: Select[*tuple[object, ...]]) -> list[ProjectOverview]:
         with self._database.read() as connection:
             rows = connection.execute(query).all()

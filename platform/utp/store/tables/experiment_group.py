@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from utp.store.tables.base import Base, Id, LongText, Time
@@ -17,5 +17,5 @@ class ExperimentGroup(Base):
     id: Mapped[Id] = mapped_column(primary_key=True)
     project_id: Mapped[Id] = mapped_column(ForeignKey("projects.id"))
     name: Mapped[str]
-    description: Mapped[LongText] = mapped_column(default="", server_default="")
+    description: Mapped[LongText] = mapped_column(default="", server_default=text("''"))
     created_at: Mapped[Time]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from utp.errors import FailureKind
@@ -37,7 +37,7 @@ class Run(Base):
     request: Mapped[dict[str, Any]]
     """`RunRequest` as JSON."""
     tags: Mapped[list[str]] = mapped_column(default=list)
-    notes: Mapped[LongText] = mapped_column(default="", server_default="")
+    notes: Mapped[LongText] = mapped_column(default="", server_default=text("''"))
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     saved_config_id: Mapped[Id | None]
     """Named config that it was started from; no foreign key, since SQLite would have to copy the table for one."""

@@ -218,10 +218,12 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_model_stage_changes_model_id_version"), "model_stage_changes", ["model_id", "version"], unique=False
     )
-    op.add_column("experiment_groups", sa.Column("description", sa.Text(), server_default="", nullable=False))
+    op.add_column(
+        "experiment_groups", sa.Column("description", sa.Text(), server_default=sa.text("''"), nullable=False)
+    )
     op.add_column("gpus", sa.Column("power_w", sa.Double(), nullable=True))
     op.add_column("projects", sa.Column("updated_at", sa.Double(), nullable=True))
-    op.add_column("runs", sa.Column("notes", sa.Text(), server_default="", nullable=False))
+    op.add_column("runs", sa.Column("notes", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("runs", sa.Column("saved_config_id", _ID, nullable=True))
     op.add_column("runs", sa.Column("parent_run_id", _ID, nullable=True))
     op.add_column("runs", sa.Column("position", sa.Integer(), nullable=True))

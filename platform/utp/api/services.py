@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
+from utp.api.pictures.thumbnails import Thumbnails
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.recorder import Recorder
@@ -58,3 +60,13 @@ class Services:
     recorder: Recorder
     wakeup: Wakeup = field(default_factory=NoWakeup)
     cluster: ClusterView = field(default_factory=NoCluster)
+
+    @cached_property
+    def thumbnails(self) -> Thumbnails:
+        """Maker of thumbnails, one a process; it starts its decoders with the first."""
+        return Thumbnails(self.settings.cache_dir)
+
+    def close(self) -> None:
+        """End the processes that were started on demand; the database belongs to who opened it."""
+        if "thumbnails" in self.__dict__:
+            self.thumbnails.close()

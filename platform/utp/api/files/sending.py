@@ -22,7 +22,13 @@ IfRangeHeader = Annotated[str | None, Header(alias="If-Range", max_length=200)]
 
 
 def send_file(
-    file: BinaryIO, name: str, media_type: str, *, range_: str | None = None, if_range: str | None = None
+    file: BinaryIO,
+    name: str,
+    media_type: str,
+    *,
+    is_shown: bool = False,
+    range_: str | None = None,
+    if_range: str | None = None,
 ) -> Response:
     """Return the response of a file; closes it. Several ranges at once get the whole file, as the RFC allows.
 
@@ -30,6 +36,7 @@ def send_file(
         file: opened at its start.
         name: under which a browser saves it.
         media_type: of the file.
+        is_shown: by the browser in the page; else it is saved.
         range_: the header.
         if_range: the header; another ETag than the file's means that the range is of an older file.
     """
@@ -38,8 +45,9 @@ def send_file(
     headers = {
         "Accept-Ranges": "bytes",
         "ETag": etag,
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+        "Content-Disposition": f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{quote(name)}",
         "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-cache",
     }
     wanted = _RANGE.fullmatch(range_.strip()) if range_ and if_range in (None, etag) else None
     if wanted is None:

@@ -19,6 +19,7 @@ from utp.api.security.headers import Hashes, no_hashes
 from utp.api.security.layers import add_layers
 from utp.api.security.rate_limit import RateLimits
 from utp.api.services import Services
+from utp.api.ui.serving import ExportedUi, find_ui
 
 PREFIX = "/api/v1"
 DESCRIPTION = "Trains and fine-tunes Hugging Face vision models on a team's own machines."
@@ -57,6 +58,8 @@ def build_app(services: Services, *, script_hashes: Hashes = no_hashes) -> FastA
     app.include_router(docs)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
+
+    app.router.default = ExportedUi(find_ui(services.settings), app.router.default)
 
     def openapi() -> dict[str, Any]:
         return build_openapi(app)

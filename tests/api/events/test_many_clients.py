@@ -8,19 +8,29 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import httpx2
 import psutil
 import pytest
 from fastapi import FastAPI
+from tests.api.conftest import ADMIN_ID, make_token
 from tests.support.api_server import serving
 from tests.support.live_run import LiveRun
 from websockets.asyncio.client import ClientConnection, connect
 
+from utp.api.services import Services
 from utp.settings import Settings
+from utp.store.access import Scope
 from utp.store.recorder import Recorder
 
 NUM_CLIENTS = 200
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    headers: dict[str, str]
 
 
 @pytest.fixture
@@ -29,17 +39,18 @@ def run(recorder: Recorder, settings: Settings) -> LiveRun:
 
 
 @pytest.fixture
-def server(app: FastAPI) -> Iterator[str]:
+def server(app: FastAPI, services: Services) -> Iterator[Server]:
+    token = make_token(services, ADMIN_ID, Scope.ADMIN)
     with serving(app) as address:
-        yield address
+        yield Server(address, {"Authorization": f"Bearer {token}"})
 
 
 def numbered(first: int, last: int) -> bytes:
     return b"".join(b"line %d\n" % number for number in range(first, last))
 
 
-async def follow(server: str, run_id: str, from_line: int) -> ClientConnection:
-    connection = await connect(f"ws://{server}/api/v1/ws", origin=None)
+async def follow(server: Server, run_id: str, from_line: int) -> ClientConnection:
+    connection = await connect(f"ws://{server.address}/api/v1/ws", additional_headers=server.headers)
     asked = {"op": "sub", "id": 1, "topic": "log", "run_id": run_id, "stream": "rank0.log", "from_line": from_line}
     await connection.send(json.dumps(asked))
     assert json.loads(await connection.recv())["type"] == "subscribed"
@@ -54,7 +65,7 @@ async def hear_lines(connection: ClientConnection, until: int) -> list[int]:
     return heard
 
 
-def test_two_hundred_who_come_back_at_once_miss_nothing_and_get_nothing_twice(server: str, run: LiveRun) -> None:
+def test_two_hundred_who_come_back_at_once_miss_nothing_and_get_nothing_twice(server: Server, run: LiveRun) -> None:
     async def come_and_go(number: int) -> list[int]:
         heard: list[int] = []
         while len(heard) < 1000:
@@ -76,7 +87,7 @@ def test_two_hundred_who_come_back_at_once_miss_nothing_and_get_nothing_twice(se
     writer.join()
 
 
-def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: str, run: LiveRun) -> None:
+def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: Server, run: LiveRun) -> None:
     def flood() -> None:
         for first in range(0, 100_000, 1000):
             run.log(b"".join(b"%d %s\n" % (number, b"." * 90) for number in range(first, first + 1000)))
@@ -111,14 +122,15 @@ def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: str, run: Liv
     slow.close()
 
 
-def slow_client(server: str, run_id: str) -> socket.socket:
+def slow_client(server: Server, run_id: str) -> socket.socket:
     """Follow a log over a bare socket that nobody reads from."""
-    host, port = server.split(":")
+    host, port = server.address.split(":")
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect((host, int(port)))
     headers = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
-    headers += ["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Host: {server}"]
+    headers += ["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Host: {server.address}"]
+    headers += [f"{name}: {value}" for name, value in server.headers.items()]
     client.sendall("\r\n".join(["GET /api/v1/ws HTTP/1.1", *headers, "", ""]).encode())
     while b"\r\n\r\n" not in client.recv(4096):
         pass
@@ -129,11 +141,11 @@ def slow_client(server: str, run_id: str) -> socket.socket:
     return client
 
 
-def test_get_answers_beside_twenty_sockets(server: str, run: LiveRun) -> None:
+def test_get_answers_beside_twenty_sockets(server: Server, run: LiveRun) -> None:
     async def open_sockets() -> None:
         connections = [await follow(server, run.id, 0) for _ in range(20)]
         async with httpx2.AsyncClient() as client:
-            answer = await client.get(f"http://{server}/api/v1/projects", timeout=4)
+            answer = await client.get(f"http://{server.address}/api/v1/projects", headers=server.headers, timeout=4)
         assert answer.status_code == 200
         for connection in connections:
             await connection.close()

@@ -10,15 +10,20 @@ import pytest
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+from tests.api.conftest import ADMIN_ID, SignIn, make_token
 from tests.support.live_run import LiveRun
 
-from utp.api.events import log_feed, log_subscription, run_feed
+from utp.api.events import connection, log_feed, log_subscription, metric_feed, run_feed
 from utp.api.events.schemas import WsServerMessage
+from utp.api.services import Services
 from utp.settings import Settings
+from utp.store.access import Role, Scope
 from utp.store.recorder import Recorder
 from utp.store.states import Outcome, Wish
 
 SERVER_MESSAGE: TypeAdapter[Any] = TypeAdapter(WsServerMessage)
+URL = "ws://localhost:8000/api/v1/ws"
 NASTY = b"\x00\xff</script>\x1b[31mred\x1b[0m\x1b]0;title\x07\n"
 
 
@@ -64,7 +69,7 @@ def run(recorder: Recorder, settings: Settings) -> LiveRun:
 
 @pytest.fixture
 def socket(client: TestClient) -> Iterator[Socket]:
-    with client.websocket_connect("/api/v1/ws", subprotocols=["utp.v1"]) as session:
+    with client.websocket_connect(URL, subprotocols=["utp.v1"]) as session:
         assert session.accepted_subprotocol == "utp.v1"
         yield Socket(session)
 
@@ -79,7 +84,7 @@ def test_log_goes_on_without_gap_or_double_while_clients_come_and_go(client: Tes
     for size in (1, 50, 0, 700, 3, 1200):
         run.log(numbered(written, written + size))
         written += size
-        with client.websocket_connect("/api/v1/ws") as session:
+        with client.websocket_connect(URL) as session:
             socket = Socket(session)
             socket.subscribe(topic="log", run_id=run.id, stream="rank0.log", from_line=len(heard))
             run.log(numbered(written, written + 20))
@@ -90,7 +95,7 @@ def test_log_goes_on_without_gap_or_double_while_clients_come_and_go(client: Tes
 
 def test_new_lines_come_to_all_who_follow_and_half_a_line_to_nobody(client: TestClient, run: LiveRun) -> None:
     run.log(b"old\n")
-    with client.websocket_connect("/api/v1/ws") as one, client.websocket_connect("/api/v1/ws") as other:
+    with client.websocket_connect(URL) as one, client.websocket_connect(URL) as other:
         sockets = [Socket(one), Socket(other)]
         for socket, from_line in zip(sockets, (0, -1), strict=True):
             socket.subscribe(topic="log", run_id=run.id, stream="rank0.log", from_line=from_line)
@@ -150,7 +155,7 @@ def test_events_of_a_run_come_once_and_in_order_over_reconnects(
     monkeypatch.setattr(run_feed, "MAX_KEPT_EVENTS", 3)
     seqs, expected = list[int](), list[int]()
     for first in range(0, 40, 10):
-        with client.websocket_connect("/api/v1/ws") as session:
+        with client.websocket_connect(URL) as session:
             socket = Socket(session)
             socket.subscribe(topic="run", run_id=run.id, after_seq=seqs[-1] if seqs else 0)
             for step in range(first, first + 10):
@@ -210,7 +215,7 @@ def test_project_tells_who_comes_back_what_has_changed(
     before = LiveRun.queued(recorder, settings, project="fruit")
     seq = newest(client)
     after = LiveRun.running(recorder, settings, project="fruit")
-    with client.websocket_connect("/api/v1/ws") as session:
+    with client.websocket_connect(URL) as session:
         socket = Socket(session)
         socket.subscribe(topic="project", project_id=project_id, after_seq=seq)
         assert socket.hear("run_event")["event"]["run_id"] == after.id
@@ -253,7 +258,7 @@ def test_subscription_ends_with_unsub_and_its_number_is_free_again(socket: Socke
 
 def test_feeds_rest_when_nobody_follows(client: TestClient, run: LiveRun) -> None:
     live = client.app.state.live  # type: ignore[attr-defined]
-    with client.websocket_connect("/api/v1/ws") as session:
+    with client.websocket_connect(URL) as session:
         socket = Socket(session)
         socket.subscribe(1, topic="log", run_id=run.id, stream="rank0.log")
         socket.subscribe(2, topic="run", run_id=run.id)
@@ -269,3 +274,90 @@ def test_feeds_rest_when_nobody_follows(client: TestClient, run: LiveRun) -> Non
 def test_both_unions_appear_in_the_document(app: FastAPI) -> None:
     schemas = app.openapi()["components"]["schemas"]
     assert {"WsClientMessage", "WsServerMessage", "SubscribeLog", "LogGap", "RunMessage"} <= schemas.keys()
+
+
+def test_points_come_once_over_reconnects_and_a_cut_is_a_gap(client: TestClient, run: LiveRun) -> None:
+    def points(first: int, last: int) -> list[dict[str, Any]]:
+        return [{"kind": "train", "step": step, "epoch": 1, "train_loss": 1 / step} for step in range(first, last)]
+
+    def hear_steps(socket: Socket, until: int) -> list[int]:
+        heard: list[int] = []
+        while not heard or heard[-1] < until:
+            heard += socket.hear("metrics")["points"]["train_loss"]["steps"]
+        return heard
+
+    run.rows(*points(1, 5))
+    asked = {"topic": "metrics", "run_ids": [run.id], "names": ["train_loss"]}
+    with client.websocket_connect(URL) as session:
+        socket = Socket(session)
+        socket.subscribe(**asked, after_step={run.id: -1})
+        assert hear_steps(socket, 4) == [1, 2, 3, 4]
+        run.rows(*points(5, 8))
+        assert hear_steps(socket, 7) == [5, 6, 7]
+    run.rows(*points(8, 10))
+    with client.websocket_connect(URL) as session:
+        socket = Socket(session)
+        socket.subscribe(**asked, after_step={run.id: 7})
+        assert hear_steps(socket, 9) == [7, 8, 9]
+        run.end_attempt(Outcome.PREEMPTED)
+        run.begin_attempt(start_step=3)
+        assert socket.hear("metrics_gap")["after_step"] == 3
+        run.rows(*points(4, 6))
+        assert hear_steps(socket, 5) == [4, 5]
+
+
+def test_curve_that_grew_too_fast_is_a_gap(socket: Socket, run: LiveRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metric_feed, "MAX_POINTS", 10)
+    socket.subscribe(topic="metrics", run_ids=[run.id])
+    run.rows(*({"kind": "train", "step": step, "train_loss": 0.5} for step in range(100)))
+    assert socket.hear("metrics_gap")["run_id"] == run.id
+
+
+def test_queue_and_machines_come_at_once_and_when_they_change(
+    socket: Socket, recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket.subscribe(1, topic="queue")
+    socket.subscribe(2, topic="agents")
+    assert socket.hear("agents") == {"type": "agents", "id": 2, "items": []}
+    run = LiveRun.queued(recorder, settings)
+    while not (items := socket.hear("queue")["items"]):
+        pass
+    assert [item["run_id"] for item in items] == [run.id]
+
+
+def test_stranger_is_closed_out_before_the_socket_opens(stranger: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect) as refused, stranger.websocket_connect(URL):
+        pass
+    assert refused.value.code == 4401
+
+
+def test_runs_of_others_do_not_exist(sign_in: SignIn, run: LiveRun, project_id: str) -> None:
+    member = sign_in("mia", Role.MEMBER, projects=[project_id])
+    with member.websocket_connect(URL) as session:
+        socket = Socket(session)
+        for topic in ({"topic": "run"}, {"topic": "log", "stream": "rank0.log"}):
+            socket.say(op="sub", id=1, run_id=run.id, **topic)
+            assert socket.hear("error")["problem"]["status"] == 404
+        socket.say(op="sub", id=1, topic="metrics", run_ids=[run.id])
+        assert socket.hear("error")["problem"]["status"] == 404
+
+
+def test_socket_ends_with_its_token(client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "AUTHENTICATE_EVERY_S", 0.05)
+    token = make_token(services, ADMIN_ID, Scope.ADMIN, life_s=0.5)
+    headers = {"Authorization": f"Bearer {token}"}
+    with client.websocket_connect(URL, headers=headers) as session:
+        with pytest.raises(WebSocketDisconnect) as ended:
+            session.receive_text()
+        assert ended.value.code == 4401
+
+
+def test_who_loses_a_project_is_told_to_come_back(
+    sign_in: SignIn, recorder: Recorder, project_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "AUTHENTICATE_EVERY_S", 0.05)
+    member = sign_in("mia", Role.MEMBER, projects=[project_id])
+    with member.websocket_connect(URL) as session:
+        user_id = member.get("/api/v1/me").json()["id"]
+        recorder.set_member(project_id, user_id, is_member=False)
+        assert Socket(session).hear() == {"type": "goodbye", "reason": "your rights have changed"}

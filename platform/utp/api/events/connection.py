@@ -23,6 +23,7 @@ from utp.api.events.schemas import CLIENT_MESSAGE, ErrorMessage, Goodbye, Ping, 
 from utp.api.events.subscription import Subscription
 from utp.api.security.permissions import Principal
 from utp.errors import UtpError
+from utp.store.errors import StoreError
 
 MAX_MESSAGE_CHARACTERS = 16 << 10
 MAX_SUBSCRIPTIONS = 200
@@ -30,18 +31,29 @@ MAX_REPLIES = 50
 """Replies not sent yet; with more the client is not listened to until it has taken some."""
 SEND_TIMEOUT_S = 300.0
 """A client that takes nothing for so long is gone."""
-GOING_AWAY, TOO_BIG, TRY_AGAIN_LATER = 1012, 1009, 1013
+AUTHENTICATE_EVERY_S = 60.0
+GOING_AWAY, TOO_BIG, TRY_AGAIN_LATER, NOT_SIGNED_IN = 1012, 1009, 1013, 4401
 
 _log = logging.getLogger(__name__)
 
 
 class Connection:
-    """Used on the event loop only."""
+    """Used on the event loop only.
 
-    def __init__(self, socket: WebSocket, live: Live, principal: Principal) -> None:
+    Args:
+        socket: accepted.
+        live: what the sockets of this process share.
+        principal: who connected.
+        authenticate: says who that is now, None for a token that has ended; called in a thread.
+    """
+
+    def __init__(
+        self, socket: WebSocket, live: Live, principal: Principal, authenticate: Callable[[], Principal | None]
+    ) -> None:
         self._socket = socket
         self._live = live
         self._principal = principal
+        self._authenticate = authenticate
         self._subscriptions: dict[int, Subscription] = {}
         self._replies: deque[str] = deque()
         self._something = asyncio.Event()
@@ -54,6 +66,7 @@ class Connection:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._until_it_ends, self._listen, tasks.cancel_scope)
                 tasks.start_soon(self._until_it_ends, self._send, tasks.cancel_scope)
+                tasks.start_soon(self._until_it_ends, self._watch, tasks.cancel_scope)
         finally:
             for subscription in self._subscriptions.values():
                 subscription.close()
@@ -120,6 +133,20 @@ class Connection:
             return
         self._reply(Subscribed(type="subscribed", id=number))
         self._subscriptions[number] = subscription
+
+    async def _watch(self) -> None:
+        """End the socket soon after its token, or when its owner sees more or less than before."""
+        while True:
+            await anyio.sleep(AUTHENTICATE_EVERY_S)
+            try:
+                principal = await asyncio.to_thread(self._authenticate)
+            except StoreError:
+                continue  # nobody can sign in or out either
+            if principal is None:
+                await self._close(NOT_SIGNED_IN)
+                return
+            if principal != self._principal:
+                self.say_goodbye("your rights have changed")
 
     async def _send(self) -> None:
         while self._goodbye is None:

@@ -7,13 +7,23 @@ from contextlib import contextmanager
 
 from utp.api.events.log_feeds import LogFeeds
 from utp.api.events.log_subscription import LogSubscription
+from utp.api.events.metric_feed import MetricFeed
+from utp.api.events.metric_subscription import MetricSubscription
 from utp.api.events.run_feed import RunFeed
 from utp.api.events.run_subscriptions import ProjectSubscription, RunSubscription
-from utp.api.events.schemas import Subscribe, SubscribeLog, SubscribeProject
-from utp.api.events.sources import Sources
+from utp.api.events.schemas import (
+    Subscribe,
+    SubscribeAgents,
+    SubscribeLog,
+    SubscribeMetrics,
+    SubscribeProject,
+    SubscribeQueue,
+)
+from utp.api.events.snapshots import SnapshotFeed, SnapshotSubscription
+from utp.api.events.sources import Sources, read_agents, read_queue
 from utp.api.events.subscription import Subscription
 from utp.api.logs.service import INDEXES
-from utp.api.runs.access import require_run
+from utp.api.runs.access import require_run, require_runs
 from utp.api.security.permissions import Action, Principal
 from utp.api.services import Services
 from utp.store.repositories.project_overviews import ProjectOverviews
@@ -27,6 +37,9 @@ class Live:
         self._sources = Sources(services)
         self._logs = LogFeeds(INDEXES)
         self._runs = RunFeed(self._sources)
+        self._metrics = MetricFeed(self._sources)
+        self._queue = SnapshotFeed("queue", self._sources, read_queue)
+        self._agents = SnapshotFeed("agents", self._sources, read_agents)
         self._goodbyes: set[Callable[[str], None]] = set()
 
     @property
@@ -59,6 +72,13 @@ class Live:
             principal.require(asked.project_id, Action.READ)
             ProjectOverviews(self._services.database).get(asked.project_id)
             return ProjectSubscription(self._runs, self._sources, asked)
+        if isinstance(asked, SubscribeQueue | SubscribeAgents):
+            principal.require(None, Action.READ)
+            feed = self._queue if isinstance(asked, SubscribeQueue) else self._agents
+            return SnapshotSubscription(feed, principal, asked.id)
+        if isinstance(asked, SubscribeMetrics):
+            require_runs(self._services, principal, asked.run_ids)
+            return MetricSubscription(self._metrics, asked)
         place = require_run(self._services, principal, asked.run_id)
         if isinstance(asked, SubscribeLog):
             return LogSubscription(self._logs, self._runs, place, self._services.settings.home, asked)
@@ -66,5 +86,5 @@ class Live:
 
     async def close(self) -> None:
         """End all feeds."""
-        await self._logs.close()
-        await self._runs.close()
+        for feed in (self._logs, self._runs, self._metrics, self._queue, self._agents):
+            await feed.close()

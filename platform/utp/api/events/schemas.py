@@ -6,13 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from utp.api.agents.schemas import Agent
 from utp.api.errors import Problem
 from utp.api.logs.schemas import LogLine, Stream
 from utp.api.openapi import EXTRA_MODELS
+from utp.api.run_queue.schemas import QueueOut
 from utp.api.schemas import Answer, Asked, Id, Time
 from utp.errors import FailureKind
 from utp.store.states import Health, RunState, Wish
 
+MAX_RUNS = 100
+MAX_STEP = 2**31 - 1
 MAX_NUMBER = 2**53
 """What JavaScript still counts exactly."""
 
@@ -56,6 +60,35 @@ class SubscribeLog(Asked):
     """Number of the first line wanted; negative: counted from the end."""
 
 
+class SubscribeMetrics(Asked):
+    """Follow curves of runs."""
+
+    op: Literal["sub"]
+    id: SubscriptionId
+    topic: Literal["metrics"]
+    run_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_RUNS)]
+    names: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=200)] | None = None
+    """Of curves; null: all."""
+    after_step: dict[Id, Annotated[int, Field(ge=-1, le=MAX_STEP)]] = Field(default={}, max_length=MAX_RUNS)
+    """Last step that is known, by run; points of that step come again. A run left out: only what is new."""
+
+
+class SubscribeQueue(Asked):
+    """Follow the queue."""
+
+    op: Literal["sub"]
+    id: SubscriptionId
+    topic: Literal["queue"]
+
+
+class SubscribeAgents(Asked):
+    """Follow the machines."""
+
+    op: Literal["sub"]
+    id: SubscriptionId
+    topic: Literal["agents"]
+
+
 class Unsubscribe(Asked):
     """End a subscription."""
 
@@ -69,7 +102,10 @@ class Ping(Asked):
     op: Literal["ping"]
 
 
-Subscribe = Annotated[SubscribeRun | SubscribeProject | SubscribeLog, Field(discriminator="topic")]
+Subscribe = Annotated[
+    SubscribeRun | SubscribeProject | SubscribeLog | SubscribeMetrics | SubscribeQueue | SubscribeAgents,
+    Field(discriminator="topic"),
+]
 WsClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="op")]
 CLIENT_MESSAGE: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(WsClientMessage)
 
@@ -173,6 +209,48 @@ class LogAttempt(Answer):
     attempt: int
 
 
+class MetricPoints(Answer):
+    """Points of a curve behind those that were sent before."""
+
+    steps: list[int]
+    values: list[float | None]
+    epochs: list[int | None] | None
+
+
+class MetricsMessage(Answer):
+    """New points of a run's curves; one that is known for its step is the same."""
+
+    type: Literal["metrics"]
+    id: int
+    run_id: Id
+    points: dict[str, MetricPoints]
+    """By name of curve."""
+
+
+class MetricsGap(Answer):
+    """What is known of the run's curves behind this step is void or not all: it is had over HTTP."""
+
+    type: Literal["metrics_gap"]
+    id: int
+    run_id: Id
+    after_step: int
+
+
+class QueueMessage(QueueOut):
+    """The queue as it is now, its first places."""
+
+    type: Literal["queue"]
+    id: int
+
+
+class AgentsMessage(Answer):
+    """The machines as they are now."""
+
+    type: Literal["agents"]
+    id: int
+    items: list[Agent]
+
+
 class ErrorMessage(Answer):
     """A message can't be followed; the subscription that it names, if it does, does not stand."""
 
@@ -195,7 +273,19 @@ class Goodbye(Answer):
 
 
 WsServerMessage = Annotated[
-    Subscribed | RunMessage | RunEventMessage | LogMessage | LogGap | LogAttempt | ErrorMessage | Pong | Goodbye,
+    Subscribed
+    | RunMessage
+    | RunEventMessage
+    | LogMessage
+    | LogGap
+    | LogAttempt
+    | MetricsMessage
+    | MetricsGap
+    | QueueMessage
+    | AgentsMessage
+    | ErrorMessage
+    | Pong
+    | Goodbye,
     Field(discriminator="type"),
 ]
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from utp.api import problem_handlers
 from utp.api.docs import router as docs
@@ -19,6 +20,9 @@ from utp.api.security.headers import Hashes, no_hashes
 from utp.api.security.layers import add_layers
 from utp.api.security.rate_limit import RateLimits
 from utp.api.services import Services
+from utp.api.telemetry.endpoints import router as telemetry
+from utp.api.telemetry.gauges import PlatformGauges
+from utp.api.telemetry.requests import RequestTimes
 from utp.api.ui.serving import ExportedUi, find_ui
 
 PREFIX = "/api/v1"
@@ -50,12 +54,16 @@ def build_app(services: Services, *, script_hashes: Hashes = no_hashes) -> FastA
         lifespan=_lifespan,
     )
     app.state.services = services
-    app.state.live = Live(services)
+    app.state.live = live = Live(services)
+    app.state.telemetry = registry = CollectorRegistry()
+    registry.register(PlatformGauges(services.database, lambda: live.num_sockets))
     app.state.limits = limits = RateLimits(services.settings.rate_limit)
     problem_handlers.install(app)
     add_layers(app, services, limits, script_hashes)
+    app.add_middleware(RequestTimes, registry=registry)  # outermost: what is refused takes time too
     app.include_router(health)
     app.include_router(docs)
+    app.include_router(telemetry)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
 

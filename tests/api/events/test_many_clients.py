@@ -103,6 +103,7 @@ def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: Server, run: 
                 pass
             lags.append(time.monotonic() - began)
             await asyncio.sleep(0.05)
+        await connection.close()
         return lags
 
     run.log(numbered(0, 10))

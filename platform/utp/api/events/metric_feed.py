@@ -22,7 +22,7 @@ class MetricFeed:
     """Used on the event loop only; the store is read by threads."""
 
     def __init__(self, sources: Sources) -> None:
-        self.heads: dict[str, Heads] = {}
+        self.heads: Mapping[str, Heads] = {}
         self._sources = sources
         self._num_following: Counter[str] = Counter()
         self._reads: dict[tuple[str, tuple[tuple[str, int], ...], int], asyncio.Task[Sequence[CurveOut]]] = {}
@@ -33,7 +33,7 @@ class MetricFeed:
         missing = [run_id for run_id in run_ids if self._num_following[run_id] <= 0 or run_id not in self.heads]
         self._num_following.update(run_ids)
         if missing:
-            self.heads |= await asyncio.to_thread(self._sources.metric_heads, missing)
+            self.heads = {**self.heads, **await asyncio.to_thread(self._sources.metric_heads, missing)}
         self._pump.follow(wake)
 
     def leave(self, run_ids: Sequence[str], wake: Wake) -> None:

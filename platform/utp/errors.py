@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -22,6 +24,59 @@ class FailureKind(StrEnum):
     TIMEOUT = "timeout"
     STOPPED = "stopped"
     INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class FailureHelp:
+    """A kind of failure in words."""
+
+    title: str
+    what_to_do: str
+
+
+FAILURE_HELP: Mapping[FailureKind, FailureHelp] = {
+    FailureKind.USER_ERROR: FailureHelp("A setting stopped the run", "Correct what the message names, then retry."),
+    FailureKind.INVALID_CONFIG: FailureHelp(
+        "The config can't be trained", "Clone the config, correct the fields that the message names, queue it."
+    ),
+    FailureKind.DATA_ERROR: FailureHelp(
+        "The data can't be trained on",
+        "Scan the dataset to see which files or classes; mend them, or set on_corrupt to 'skip', then retry.",
+    ),
+    FailureKind.OOM_HOST: FailureHelp(
+        "The machine ran out of memory",
+        "Lower num_workers, prefetch_factor or batch_size, or ask for a machine with more memory.",
+    ),
+    FailureKind.OOM_GPU: FailureHelp(
+        "The GPU ran out of memory",
+        "Halve batch_size and double grad_accum_steps (same effective batch), or set gradient_checkpointing.",
+    ),
+    FailureKind.NAN: FailureHelp(
+        "The loss became NaN or infinite",
+        "Lower lr, raise warmup_ratio, set max_grad_norm, or autocast_dtype to 'float32'; then retry.",
+    ),
+    FailureKind.NODE_LOST: FailureHelp(
+        "Its machine went away", "Retry: it goes on from its last checkpoint on another machine."
+    ),
+    FailureKind.PREEMPTED: FailureHelp("It made room for a more urgent run", "Nothing: it is queued again by itself."),
+    FailureKind.STORAGE_FULL: FailureHelp(
+        "The disk is full", "Free some space where the checkpoints lie, then retry: it goes on from its last one."
+    ),
+    FailureKind.STORAGE_ERROR: FailureHelp(
+        "Checkpoints could not be read or written", "Check the storage that the message names, then retry."
+    ),
+    FailureKind.LOST: FailureHelp(
+        "Nothing was heard of it any more", "Look at the machine's log and at the end of the run's; then retry."
+    ),
+    FailureKind.TIMEOUT: FailureHelp(
+        "It hung", "Retry; where it hangs again, look at the network between its machines and at the log's stacks."
+    ),
+    FailureKind.STOPPED: FailureHelp("It was stopped", "Resume it to go on from its last checkpoint."),
+    FailureKind.INTERNAL: FailureHelp(
+        "An unexpected error", "Read the traceback; where it is not your plug-in's, report it with the log."
+    ),
+}
+"""Each kind of failure as a person reads it, and the way out."""
 
 
 class UtpError(Exception):

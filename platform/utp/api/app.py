@@ -14,7 +14,7 @@ from utp.api import problem_handlers
 from utp.api.docs import router as docs
 from utp.api.events.live import Live
 from utp.api.health import router as health
-from utp.api.openapi import PROBLEM_RESPONSES, build_openapi
+from utp.api.openapi import build_openapi
 from utp.api.routers import ROUTERS
 from utp.api.security.headers import Hashes, no_hashes
 from utp.api.security.layers import add_layers
@@ -65,7 +65,7 @@ def build_app(services: Services, *, script_hashes: Hashes = no_hashes) -> FastA
     app.include_router(docs)
     app.include_router(telemetry)
     for router in ROUTERS:
-        app.include_router(router, prefix=PREFIX, responses=PROBLEM_RESPONSES)
+        app.include_router(router, prefix=PREFIX)
 
     app.router.default = ExportedUi(find_ui(services.settings), app.router.default)
 

@@ -29,11 +29,6 @@ PROBLEM_STATUSES: Mapping[int, str] = {
     507: "The disk of the database is full.",
 }
 
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": description} for status, description in PROBLEM_STATUSES.items()
-}
-"""For every route."""
-
 EXTRA_MODELS: list[tuple[str, Any]] = []
 """Name and type of models that only the WebSocket sends; its module adds them."""
 
@@ -49,21 +44,26 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
-        _name_problems(document)
-        _add_models(document, EXTRA_MODELS)
+        _add_problems(document)
+        _add_models(document, [("Problem", Problem), *EXTRA_MODELS])
         document["components"]["securitySchemes"] = _SECURITY
         document["security"] = [{"bearer": []}, {"cookie": []}]
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _name_problems(document: dict[str, Any]) -> None:
+def _add_problems(document: dict[str, Any]) -> None:
+    """Document the problems of every operation; as models of FastAPI's routes they would cost seconds at the start."""
+    reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
     for path in document["paths"].values():
         for operation in path.values():
-            for status, response in operation.get("responses", {}).items():
-                content = response.get("content", {})
-                if int(status) >= 400 and "application/json" in content:
-                    content[MEDIA_TYPE] = content.pop("application/json")
+            for status, description in PROBLEM_STATUSES.items():
+                known = operation["responses"].get(str(status))
+                if known is None or status == 422:
+                    content = {MEDIA_TYPE: reference}
+                    operation["responses"][str(status)] = {"description": description, "content": content}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
 
 
 def _add_models(document: dict[str, Any], models: Sequence[tuple[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 
@@ -31,6 +32,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(UtpError, _on_utp_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(OSError, _on_storage_trouble)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -55,6 +57,15 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return problem_response(status_problem(error.status_code, str(error.detail)), error.headers)
+
+
+async def _on_storage_trouble(_request: Request, error: Exception) -> Response:
+    """Answer for a disk that fails under an endpoint; what it says names paths, so only its kind is told."""
+    assert isinstance(error, OSError)
+    _log.error("a file could not be used: %s", error, exc_info=error)
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    problem = status_problem(507 if is_full else 503, f"the server's storage failed: {error.strerror}", "see its log")
+    return problem_response(problem, {} if is_full else {"Retry-After": "5"})
 
 
 async def _on_bug(_request: Request, _error: Exception) -> Response:

@@ -21,6 +21,7 @@ from utp.api.metrics.endpoints import router as metrics
 from utp.api.predictions.endpoints import router as predictions
 from utp.api.projects.endpoints import router as projects
 from utp.api.run_queue.endpoints import router as queue
+from utp.api.runs.endpoints import router as runs
 from utp.api.tokens.endpoints import router as tokens
 from utp.api.users.endpoints import router as users
 
@@ -44,5 +45,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     figures,
     evaluations,
     predictions,
+    runs,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from utp.cluster.demand import explain_unsatisfiable
 from utp.cluster.store_nodes import read_nodes
-from utp.config.paths import RunPaths, checkpoints_root, dataset_root, model_dir, runs_root
+from utp.config.paths import RunPaths
+from utp.config.placing import make_absolute
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.errors import ConfigError
@@ -131,16 +131,3 @@ def _pages(path: Path) -> Iterator[list[str]]:
     while page.lines:
         yield [line.text for line in page.lines]
         page = read_page(path, page.end)
-
-
-def make_absolute(config: TrainConfig, settings: Settings) -> TrainConfig:
-    """Return the config with paths that mean the same wherever its job runs; below a mount they do already."""
-    changes: dict[str, str] = {}
-    if settings.datasets_dir is None:
-        changes["root"] = str(dataset_root(config.root, settings))
-    if settings.shared_logs_dir is None:
-        changes["tb_root"] = str(runs_root(config.tb_root, settings))
-        changes["ckpt_dir"] = str(checkpoints_root(config.ckpt_dir, settings))
-    if settings.models_dir is None and config.model_flavour.startswith(("./", "../", "~")):
-        changes["model_flavour"] = str(model_dir(config.model_flavour, settings))
-    return replace(config, **changes) if changes else config  # type: ignore[arg-type]

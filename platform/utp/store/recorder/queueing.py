@@ -45,6 +45,15 @@ class QueuedRun:
     checkpoint_dir: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunOrigin:
+    """What a run was made of, beside its config."""
+
+    saved_config_id: str | None = None
+    parent_run_id: str | None = None
+    """Run that it is a clone of."""
+
+
 @dataclass
 class _NewRun:
     """What was asked for, and the directories made for it so far; kept over the tries of the transaction."""
@@ -56,6 +65,7 @@ class _NewRun:
     group: str | None
     tags: Sequence[str]
     settings: Settings
+    origin: RunOrigin
     id: str = field(default_factory=new_id)
     made: list[RunPaths] = field(default_factory=list)
 
@@ -73,6 +83,7 @@ class QueueWriter(Writer):
         group: str | None = None,
         tags: Sequence[str] = (),
         idempotency_key: str | None = None,
+        origin: RunOrigin | None = None,
         settings: Settings,
     ) -> QueuedRun:
         """Reserve a name and directories and queue the run; with a key already used, return that run.
@@ -81,7 +92,7 @@ class QueueWriter(Writer):
             KeyReused: the key came with another config before.
             PathRefused: a root of the config leads outside its mount.
         """
-        new = _NewRun(config, request, project, owner, group, tags, settings)
+        new = _NewRun(config, request, project, owner, group, tags, settings, origin or RunOrigin())
 
         def work(tx: Transaction) -> QueuedRun:
             if idempotency_key is not None and (known := _find_by_key(tx, idempotency_key, config)):
@@ -107,7 +118,7 @@ class QueueWriter(Writer):
         settings: Settings,
     ) -> QueuedRun:
         """Record a job that somebody gave to Ray directly as attempt 1 of a new run; the same job gets the same run."""
-        new = _NewRun(config, request, project, owner, group, tags, settings)
+        new = _NewRun(config, request, project, owner, group, tags, settings, RunOrigin())
 
         def work(tx: Transaction) -> QueuedRun:
             known = tx.connection.scalar(select(Job.run_id).where(Job.submission_id == submission_id))
@@ -185,6 +196,8 @@ def _insert_run(tx: Transaction, new: _NewRun, **columns: Any) -> QueuedRun:
         "priority": new.request.priority,
         "epochs": new.config.epochs,
         "tags": list(new.tags),
+        "saved_config_id": new.origin.saved_config_id,
+        "parent_run_id": new.origin.parent_run_id,
         "created_at": tx.now,
     }
     tx.connection.execute(insert(Run).values(**run, **columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from utp.store.recorder.adoption import AdoptionWriter
+from utp.store.recorder.annotations import AnnotationWriter
 from utp.store.recorder.attempts import AttemptWriter
 from utp.store.recorder.groups import GroupWriter
 from utp.store.recorder.housekeeping import HousekeepingWriter
@@ -31,5 +32,6 @@ class Recorder(
     PeopleWriter,
     GroupWriter,
     SavedConfigWriter,
+    AnnotationWriter,
 ):
     """All that may be written, by subject; see the base classes."""

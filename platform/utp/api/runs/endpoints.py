@@ -1,0 +1,144 @@
+"""Runs over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
+from utp.api.etag import IfMatch, set_etag
+from utp.api.idempotency import CreationKeyDep
+from utp.api.paging import PageDep
+from utp.api.runs.filters import FilterDep
+from utp.api.runs.queueing import RunQueueing
+from utp.api.runs.schemas import (
+    BulkAction,
+    BulkResult,
+    Deletion,
+    Run,
+    RunCreate,
+    RunDetail,
+    RunEventPage,
+    RunList,
+    RunPage,
+    RunPatch,
+    RunsFromConfig,
+)
+from utp.api.runs.service import RunService
+from utp.api.schemas import ID_PATTERN
+from utp.api.security.permissions import Action
+
+router = APIRouter(tags=["runs"])
+
+IdQuery = Annotated[str | None, Query(pattern=ID_PATTERN)]
+
+
+@router.get("/runs", operation_id="list_runs")
+def list_runs(
+    services: ServicesDep, principal: PrincipalDep, page: PageDep, wanted: FilterDep, project_id: IdQuery = None
+) -> RunPage:
+    """List runs of the projects that you see, the newest first unless sorted otherwise."""
+    return RunService(services, principal).list_runs(replace(wanted, project_id=project_id), page)
+
+
+@router.get("/projects/{project_id}/runs", operation_id="list_project_runs")
+def list_project_runs(
+    services: ServicesDep, principal: PrincipalDep, project_id: IdPath, page: PageDep, wanted: FilterDep
+) -> RunPage:
+    """List the runs of a project."""
+    principal.require(project_id, Action.READ)
+    return RunService(services, principal).list_runs(replace(wanted, project_id=project_id), page)
+
+
+@router.post("/runs/from-config/{config_id}", operation_id="create_runs_from_config", status_code=201)
+def create_runs_from_config(
+    services: ServicesDep, principal: PrincipalDep, config_id: IdPath, asked: RunsFromConfig, creation: CreationKeyDep
+) -> RunList:
+    """Queue one or more runs of a named config."""
+    run_ids = RunQueueing(services, principal).from_config(config_id, asked, creation)
+    return RunList(items=RunService(services, principal).summaries(run_ids))
+
+
+@router.post("/runs", operation_id="create_run", status_code=201)
+def create_run(services: ServicesDep, principal: PrincipalDep, asked: RunCreate, creation: CreationKeyDep) -> Run:
+    """Queue a run with its config inline."""
+    return RunService(services, principal).summary(RunQueueing(services, principal).inline(asked, creation))
+
+
+@router.post("/runs/bulk", operation_id="act_on_runs")
+def act_on_runs(services: ServicesDep, principal: PrincipalDep, asked: BulkAction) -> BulkResult:
+    """Do the same to many runs; each answers for itself."""
+    return RunService(services, principal).act_on_many(asked)
+
+
+@router.get("/runs/{run_id}", operation_id="get_run")
+def get_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath, response: Response) -> RunDetail:
+    """Return a run, with the ETag of what may be edited."""
+    run, etag = RunService(services, principal).get(run_id)
+    set_etag(response, etag)
+    return run
+
+
+@router.patch("/runs/{run_id}", operation_id="update_run")
+def update_run(
+    services: ServicesDep,
+    principal: PrincipalDep,
+    run_id: IdPath,
+    asked: RunPatch,
+    response: Response,
+    if_match: IfMatch = None,
+) -> RunDetail:
+    """Change tags, notes, priority, group, or archive it; needs If-Match."""
+    run, etag = RunService(services, principal).annotate(run_id, asked, if_match)
+    set_etag(response, etag)
+    return run
+
+
+@router.delete("/runs/{run_id}", operation_id="delete_run")
+def delete_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath, dry_run: bool = False) -> Deletion:
+    """Delete a run with its files; `dry_run=true` only says what would go."""
+    return RunService(services, principal).delete(run_id, is_dry_run=dry_run)
+
+
+@router.post("/runs/{run_id}/stop", operation_id="stop_run")
+def stop_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath) -> Run:
+    """Ask a run to save and stop; it can be resumed or retried."""
+    return RunService(services, principal).act(run_id, "stop")
+
+
+@router.post("/runs/{run_id}/pause", operation_id="pause_run")
+def pause_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath) -> Run:
+    """Ask a run to save and free its GPUs until somebody resumes it."""
+    return RunService(services, principal).act(run_id, "pause")
+
+
+@router.post("/runs/{run_id}/resume", operation_id="resume_run")
+def resume_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath) -> Run:
+    """Queue a paused, stopped or failed run; it goes on from its last checkpoint."""
+    return RunService(services, principal).act(run_id, "resume")
+
+
+@router.post("/runs/{run_id}/retry", operation_id="retry_run")
+def retry_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath) -> Run:
+    """Queue a failed or stopped run again, as a new attempt."""
+    return RunService(services, principal).act(run_id, "retry")
+
+
+@router.post("/runs/{run_id}/clone", operation_id="clone_run", status_code=201)
+def clone_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath, creation: CreationKeyDep) -> Run:
+    """Queue a new run with the same config and request."""
+    return RunService(services, principal).summary(RunQueueing(services, principal).clone(run_id, creation))
+
+
+@router.get("/runs/{run_id}/environment", operation_id="get_run_environment")
+def get_run_environment(services: ServicesDep, principal: PrincipalDep, run_id: IdPath) -> dict[str, Any]:
+    """Return versions, hardware, code and data that the run started with."""
+    return RunService(services, principal).environment(run_id)
+
+
+@router.get("/runs/{run_id}/events", operation_id="list_run_events")
+def list_run_events(services: ServicesDep, principal: PrincipalDep, run_id: IdPath, page: PageDep) -> RunEventPage:
+    """List what happened to a run, the oldest first."""
+    return RunService(services, principal).events(run_id, page)

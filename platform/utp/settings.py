@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     rate_limit: str = Field(default="6000/minute", validation_alias="UTP_RATE_LIMIT")
     """Requests that one user may make, as `NUMBER/second`, `/minute` or `/hour`."""
 
+    ui_dir: Path | None = Field(default=None, validation_alias="UTP_UI_DIR")
+    """Folder of the built page. Unset: the one that the package brings, or the repository's `web_ui/out`."""
+
     ray_auth_mode: str = Field(default="", validation_alias="RAY_AUTH_MODE")
     """`token`: Ray asks everyone for its token."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import insert
 from starlette.testclient import TestClient
-from tests.support.digits_runs import DigitsRuns, make_digits_runs, make_settings
 
 from utp.api.app import build_app
 from utp.api.security.credentials import TOKEN_PREFIX, hash_secret, new_secret
@@ -23,6 +23,9 @@ from utp.store.engines import SQLITE_FILE, database_url, open_engine
 from utp.store.recorder import Recorder
 from utp.store.tables import User
 from utp.store.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from tests.support.digits_runs import DigitsRuns
 
 ORIGIN = "http://localhost:8000"
 ADMIN_ID = "0" * 32
@@ -125,12 +128,16 @@ def project_id(client: TestClient) -> str:
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> DigitsRuns:
     """Real runs on digits: two finished, one failed."""
+    from tests.support.digits_runs import make_digits_runs  # noqa: PLC0415  it imports torch, 5 s for every other test
+
     return make_digits_runs(tmp_path_factory.mktemp("digits"))
 
 
 @pytest.fixture
 def digits_services(digits: DigitsRuns, tmp_path: Path, store_template: Path) -> Iterator[Services]:
     """Services on a copy of the store that knows the runs; their files are shared and may not be changed."""
+    from tests.support.digits_runs import make_settings  # noqa: PLC0415
+
     home = tmp_path / "home"
     home.mkdir()
     shutil.copy(digits.store, home / SQLITE_FILE)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from utp.logs import numbered
-from utp.logs.line_facts import level_of, written_at
+from utp.logs.line_facts import LogLevel, level_of, written_at
 from utp.logs.line_index import LineIndex
 from utp.logs.lines import MAX_LINE_BYTES
 from utp.logs.numbered import read_numbered, search
@@ -106,8 +106,8 @@ def test_search_finds_the_last_ones_and_says_what_it_left_out(log: Path, monkeyp
     assert [line.line for line in matches.lines] == [70, 80, 90]
     assert (matches.total, matches.is_complete) == (10, True)
     assert [line.line for line in search(index, "STEP 3", before=31).lines] == [3, 30]
-    assert [line.line for line in search(index, "", level="error", limit=2).lines] == [80, 90]
-    assert search(index, "fine", level="error").total == 0
+    assert [line.line for line in search(index, "", level=LogLevel.ERROR, limit=2).lines] == [80, 90]
+    assert search(index, "fine", level=LogLevel.ERROR).total == 0
     monkeypatch.setattr(numbered, "MAX_SEARCH_BYTES", 100)
     assert not search(index, "step 1").is_complete
 

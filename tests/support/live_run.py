@@ -41,8 +41,9 @@ class LiveRun:
         assert submission is not None
         self.attempt = submission.attempt
         self.recorder.mark_submitted(self.id, self.attempt, placement={})
-        plan = {"host": "here", "pid": 1, "start_step": start_step, "total_steps": 100, "epochs": 5}
-        assert self.recorder.mark_running(self.id, self.attempt, **plan)
+        assert self.recorder.mark_running(
+            self.id, self.attempt, host="here", pid=1, start_step=start_step, total_steps=100, epochs=5
+        )
 
     def end_attempt(self, outcome: Outcome = Outcome.SUCCEEDED, failure: FailureKind | None = None) -> None:
         self.recorder.end_attempt(self.id, self.attempt, outcome=outcome, failure_kind=failure)

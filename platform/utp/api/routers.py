@@ -12,6 +12,7 @@ from utp.api.comparisons.endpoints import router as comparisons
 from utp.api.configs.endpoints import router as configs
 from utp.api.datasets.endpoints import router as datasets
 from utp.api.evaluations.endpoints import router as evaluations
+from utp.api.events.endpoints import router as events
 from utp.api.figures.endpoints import router as figures
 from utp.api.groups.endpoints import router as groups
 from utp.api.logs.endpoints import router as logs
@@ -33,6 +34,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens,
     audit,
     projects,
+    logs,
+    events,
     members,
     groups,
     configs,

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
+
+class LogLevel(StrEnum):
+    """How serious a line is."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _STAMP = re.compile(r"\s*\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?:Z|[+-]\d\d:?\d\d))")
@@ -14,11 +24,11 @@ _LEVEL = re.compile(r"\b(DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b")
 _RAISED = re.compile(r"Traceback \(most recent call last\)|[\w.]*(?:Error|Exception|Interrupt)\b(?::|$)")
 _SAME = {"warn": "warning", "fatal": "critical"}
 LEVEL_HINTS = {
-    "debug": re.compile(rb"DEBUG"),
-    "info": re.compile(rb"INFO"),
-    "warning": re.compile(rb"WARN"),
-    "error": re.compile(rb"ERROR|Error|Exception|Interrupt|Traceback"),
-    "critical": re.compile(rb"CRITICAL|FATAL"),
+    LogLevel.DEBUG: re.compile(rb"DEBUG"),
+    LogLevel.INFO: re.compile(rb"INFO"),
+    LogLevel.WARNING: re.compile(rb"WARN"),
+    LogLevel.ERROR: re.compile(rb"ERROR|Error|Exception|Interrupt|Traceback"),
+    LogLevel.CRITICAL: re.compile(rb"CRITICAL|FATAL"),
 }
 """Of what every line of a level holds one."""
 _HEAD = 80
@@ -36,10 +46,10 @@ def written_at(text: str) -> datetime | None:
         return None
 
 
-def level_of(text: str) -> str | None:
-    """Return one of `LEVELS`, None where the line does not say. A traceback and the error it ends in are `error`."""
+def level_of(text: str) -> LogLevel | None:
+    """Return how serious a line is, None where it does not say. A traceback and the error it ends in are `error`."""
     head = _COLOUR.sub("", text[: 2 * _HEAD])[:_HEAD]
     if found := _LEVEL.search(head):
         level = found[1].lower()
-        return _SAME.get(level, level)
-    return "error" if _RAISED.match(head) else None
+        return LogLevel(_SAME.get(level, level))
+    return LogLevel.ERROR if _RAISED.match(head) else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from utp.logs.line_facts import LEVEL_HINTS, level_of, written_at
+from utp.logs.line_facts import LEVEL_HINTS, LogLevel, level_of, written_at
 from utp.logs.line_index import IndexedFile, LineIndex
 from utp.logs.lines import LineSplitter, RawLine
 
@@ -30,7 +30,7 @@ class NumberedLine:
     text: str
     """Without control characters; colours stay as ANSI sequences."""
     at: datetime | None
-    level: str | None
+    level: LogLevel | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def read_numbered(
 
 
 def search(
-    index: LineIndex, containing: str, *, level: str | None = None, before: int | None = None, limit: int = 100
+    index: LineIndex, containing: str, *, level: LogLevel | None = None, before: int | None = None, limit: int = 100
 ) -> Matches:
     """Find lines from the end of a file backwards.
 
@@ -148,7 +148,9 @@ def _window_start(file: IndexedFile, wanted: int, end: int) -> int:
     return following if following < end else start
 
 
-def _matching(file: IndexedFile, start: int, end: int, containing: str, level: str | None) -> Iterator[NumberedLine]:
+def _matching(
+    file: IndexedFile, start: int, end: int, containing: str, level: LogLevel | None
+) -> Iterator[NumberedLine]:
     data = file.read(start, min(end, start + MAX_SCAN_BYTES))
     find = _finder(data, containing, level)
     number, counted_to, position = file.line_at(start), 0, find(0)
@@ -162,7 +164,7 @@ def _matching(file: IndexedFile, start: int, end: int, containing: str, level: s
         position = find(line_end)
 
 
-def _finder(data: bytes, containing: str, level: str | None) -> Callable[[int], int]:
+def _finder(data: bytes, containing: str, level: LogLevel | None) -> Callable[[int], int]:
     """Return what finds the next place, from one on, in a line that may be wanted; -1 where there is none."""
     if containing or level is None:
         folded, wanted = data.lower(), containing.encode().lower()

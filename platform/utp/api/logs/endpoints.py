@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.files.sending import IfRangeHeader, RangeHeader, send_file
-from utp.api.logs.schemas import LogLevel, LogMatches, LogPage, LogStreams, Stream
+from utp.api.logs.schemas import LogMatches, LogPage, LogStreams, Stream
 from utp.api.logs.service import LogService
+from utp.logs.line_facts import LogLevel
 
 MAX_LINES = 5000
 MAX_MATCHES = 1000

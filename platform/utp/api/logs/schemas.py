@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from utp.api.schemas import Answer, Time
-from utp.logs.line_facts import LEVELS
-
-LogLevel = StrEnum("LogLevel", {level.upper(): level for level in LEVELS})
-"""How serious a line is."""
+from utp.logs.line_facts import LogLevel
 
 Stream = Annotated[str, Field(pattern=r"^(?:rank[0-9]{1,5}|job)\.log$")]
 """Name of a log: `rank0.log` is that of the first worker."""

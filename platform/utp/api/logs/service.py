@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from utp.api.logs.schemas import LogLevel, LogLine, LogMatch, LogMatches, LogPage, LogStream, LogStreams
+from utp.api.logs.schemas import LogLine, LogMatch, LogMatches, LogPage, LogStream, LogStreams
 from utp.api.runs.access import require_run
 from utp.api.security.permissions import Principal
 from utp.api.services import Services
+from utp.logs.line_facts import LogLevel
 from utp.logs.line_index import LineIndexes
 from utp.logs.numbered import NumberedLine, read_numbered, search
 from utp.logs.places import find_log, list_logs, open_log
@@ -80,7 +81,7 @@ class LogService:
         """Return the last lines that hold a text. Raises `NotFound`."""
         log = self.find(run_id, attempt, stream)
         found = search(INDEXES.of(log.path), text, level=level, before=before, limit=limit)
-        items = [LogMatch(line=line.line, level=to_level(line.level), text=line.text) for line in found.lines]
+        items = [LogMatch(line=line.line, level=line.level, text=line.text) for line in found.lines]
         return LogMatches(items=items, total=found.total, is_complete=found.is_complete)
 
     def open(self, run_id: str, attempt: int | None, stream: str) -> tuple[BinaryIO, FoundLog]:
@@ -111,9 +112,4 @@ class LogService:
 
 def to_line(line: NumberedLine) -> LogLine:
     """Return a line as it is sent."""
-    return LogLine(line=line.line, at=line.at, level=to_level(line.level), text=line.text)
-
-
-def to_level(level: str | None) -> LogLevel | None:
-    """Return a level as it is sent."""
-    return None if level is None else LogLevel(level)
+    return LogLine(line=line.line, at=line.at, level=line.level, text=line.text)

@@ -12,6 +12,9 @@ from utp.api.security.asgi import Layer
 Hashes = Callable[[], Sequence[str]]
 """Gives the hashes of the page's inline scripts, as `'sha256-...'`, which are known once it is built."""
 
+SCRIPT_HASHES = "utp.script_hashes"
+"""Key of the scope: what serves a page puts the hashes of that one's inline scripts there."""
+
 FRAMED_PREFIX = "/tensorboard"
 """TensorBoard is shown inside our own page."""
 
@@ -44,19 +47,20 @@ class SecurityHeaders:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), scope["path"])
+                hashes = scope.get(SCRIPT_HASHES) or self._script_hashes()
+                self._add(MutableHeaders(scope=message), scope["path"], hashes)
             await send(message)
 
         await self._app(scope, receive, sending)
 
-    def _add(self, answered: MutableHeaders, path: str) -> None:
+    def _add(self, answered: MutableHeaders, path: str, hashes: Sequence[str]) -> None:
         for name, value in FIXED.items():
             answered.setdefault(name, value)
         is_framed = path.startswith(FRAMED_PREFIX)
         answered["X-Frame-Options"] = "SAMEORIGIN" if is_framed else "DENY"
         if is_framed and "content-security-policy" in answered:
             return  # TensorBoard's own, which names its scripts
-        answered["Content-Security-Policy"] = content_security_policy(self._script_hashes(), is_framed=is_framed)
+        answered["Content-Security-Policy"] = content_security_policy(hashes, is_framed=is_framed)
         if path.startswith("/api/"):
             answered.setdefault("Cache-Control", "no-store")
 

@@ -1,0 +1,154 @@
+"""Sockets on a real server: one that hardly reads, two hundred that come back at once, GETs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx2
+import psutil
+import pytest
+from fastapi import FastAPI
+from tests.api.conftest import ADMIN_ID, make_token
+from tests.support.api_server import serving
+from tests.support.live_run import LiveRun
+from websockets.asyncio.client import ClientConnection, connect
+
+from utp.api.services import Services
+from utp.settings import Settings
+from utp.store.access import Scope
+from utp.store.recorder import Recorder
+
+NUM_CLIENTS = 200
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    headers: dict[str, str]
+
+
+@pytest.fixture
+def run(recorder: Recorder, settings: Settings) -> LiveRun:
+    return LiveRun.running(recorder, settings)
+
+
+@pytest.fixture
+def server(app: FastAPI, services: Services) -> Iterator[Server]:
+    token = make_token(services, ADMIN_ID, Scope.ADMIN)
+    with serving(app) as address:
+        yield Server(address, {"Authorization": f"Bearer {token}"})
+
+
+def numbered(first: int, last: int) -> bytes:
+    return b"".join(b"line %d\n" % number for number in range(first, last))
+
+
+async def follow(server: Server, run_id: str, from_line: int) -> ClientConnection:
+    connection = await connect(f"ws://{server.address}/api/v1/ws", additional_headers=server.headers)
+    asked = {"op": "sub", "id": 1, "topic": "log", "run_id": run_id, "stream": "rank0.log", "from_line": from_line}
+    await connection.send(json.dumps(asked))
+    assert json.loads(await connection.recv())["type"] == "subscribed"
+    return connection
+
+
+async def hear_lines(connection: ClientConnection, until: int) -> list[int]:
+    heard: list[int] = []
+    while not heard or heard[-1] < until:
+        message = json.loads(await connection.recv())
+        heard += [line["line"] for line in message["lines"]]
+    return heard
+
+
+def test_two_hundred_who_come_back_at_once_miss_nothing_and_get_nothing_twice(server: Server, run: LiveRun) -> None:
+    async def come_and_go(number: int) -> list[int]:
+        heard: list[int] = []
+        while len(heard) < 1000:
+            until = 999 if heard else 300 + number % 7
+            connection = await follow(server, run.id, len(heard))
+            heard += await hear_lines(connection, until)
+            connection.transport.abort()  # as a deploy does, with no word of leave
+            await connection.wait_closed()
+        return heard
+
+    async def all_of_them() -> list[list[int]]:
+        return await asyncio.gather(*(come_and_go(number) for number in range(NUM_CLIENTS)))
+
+    run.log(numbered(0, 500))
+    writer = threading.Timer(1.0, lambda: run.log(numbered(500, 1000)))
+    writer.start()
+    for heard in asyncio.run(all_of_them()):
+        assert heard == list(range(1000))
+    writer.join()
+
+
+def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: Server, run: LiveRun) -> None:
+    def flood() -> None:
+        for first in range(0, 100_000, 1000):
+            run.log(b"".join(b"%d %s\n" % (number, b"." * 90) for number in range(first, first + 1000)))
+            time.sleep(0.005)
+
+    async def lags_s() -> list[float]:
+        connection = await follow(server, run.id, -1)
+        lags = []
+        for number in range(20):
+            began = time.monotonic()
+            run.log(b"mark %d\n" % number)
+            while f"mark {number}" not in str(await connection.recv()):
+                pass
+            lags.append(time.monotonic() - began)
+            await asyncio.sleep(0.05)
+        await connection.close()
+        return lags
+
+    run.log(numbered(0, 10))
+    slow = slow_client(server, run.id)
+    before = psutil.Process().memory_info().rss
+    writer = threading.Thread(target=flood)
+    writer.start()
+    lags = asyncio.run(lags_s())
+    writer.join()
+    assert sorted(lags)[len(lags) // 2] < 0.2, lags
+    assert psutil.Process().memory_info().rss - before < 20 << 20
+    slow.settimeout(10)
+    received = b""
+    while b'"log_gap"' not in received and len(received) < 8 << 20:
+        received += slow.recv(1 << 16)
+    assert b'"log_gap"' in received
+    slow.close()
+
+
+def slow_client(server: Server, run_id: str) -> socket.socket:
+    """Follow a log over a bare socket that nobody reads from."""
+    host, port = server.address.split(":")
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((host, int(port)))
+    headers = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+    headers += ["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Host: {server.address}"]
+    headers += [f"{name}: {value}" for name, value in server.headers.items()]
+    client.sendall("\r\n".join(["GET /api/v1/ws HTTP/1.1", *headers, "", ""]).encode())
+    while b"\r\n\r\n" not in client.recv(4096):
+        pass
+    asked = {"op": "sub", "id": 1, "topic": "log", "run_id": run_id, "stream": "rank0.log", "from_line": 0}
+    text = json.dumps(asked).encode()
+    assert len(text) < 126
+    client.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)  # RFC 6455, masked by zeros
+    return client
+
+
+def test_get_answers_beside_twenty_sockets(server: Server, run: LiveRun) -> None:
+    async def open_sockets() -> None:
+        connections = [await follow(server, run.id, 0) for _ in range(20)]
+        async with httpx2.AsyncClient() as client:
+            answer = await client.get(f"http://{server.address}/api/v1/projects", headers=server.headers, timeout=4)
+        assert answer.status_code == 200
+        for connection in connections:
+            await connection.close()
+
+    asyncio.run(open_sockets())

@@ -5,12 +5,20 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
+NOT_NAMED = {"versions", "presets", "utp"}
 
 
-def test_tree_names_every_source_file() -> None:
-    sources = (REPOSITORY / "platform" / "utp").rglob("*.py")
-    absent = sorted(str(path) for path in sources if path.name != "__init__.py" and path.name not in README)
-    assert absent == []
+def test_tree_names_every_package() -> None:
+    tree = README.split("## The tree")[1].split("## Where to add")[0]
+    packages = {path.parent.name for path in (REPOSITORY / "platform" / "utp").rglob("__init__.py")} - NOT_NAMED
+    assert sorted(name for name in packages if f"{name}/" not in tree) == []
+
+
+def test_every_file_begins_with_what_it_is_for() -> None:
+    """The tree names folders; what a file holds is said in one place, its own first line."""
+    sources = [path for path in (REPOSITORY / "platform" / "utp").rglob("*.py") if path.name != "__init__.py"]
+    silent = [str(path) for path in sources if not path.read_text().startswith(('"""', "r\"\"\""))]
+    assert silent == []
 
 
 def test_tree_names_no_file_that_is_gone() -> None:

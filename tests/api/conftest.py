@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import insert
 from starlette.testclient import TestClient
+from tests.support.digits_runs import DigitsRuns, make_digits_runs, make_settings
 
 from utp.api.app import build_app
 from utp.api.security.credentials import TOKEN_PREFIX, hash_secret, new_secret
@@ -119,3 +120,32 @@ def project_id(client: TestClient) -> str:
     created = client.post("/api/v1/projects", json={"name": "fruit"})
     assert created.status_code == 201, created.text
     return str(created.json()["id"])
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> DigitsRuns:
+    """Real runs on digits: two finished, one failed."""
+    return make_digits_runs(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture
+def digits_services(digits: DigitsRuns, tmp_path: Path, store_template: Path) -> Iterator[Services]:
+    """Services on a copy of the store that knows the runs; their files are shared and may not be changed."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(digits.store, home / SQLITE_FILE)
+    settings = make_settings(digits.mounts, home)
+    database = open_database(settings)
+    services = Services(settings=settings, database=database, recorder=Recorder(database))
+    yield services
+    services.close()
+    database.close()
+
+
+@pytest.fixture
+def digits_client(digits_services: Services) -> Iterator[TestClient]:
+    """A client that is signed in as the admin of the store that knows the runs."""
+    admin = digits_services.recorder.add_user("admin", Role.ADMIN)
+    headers = {"Authorization": f"Bearer {make_token(digits_services, admin, Scope.ADMIN)}"}
+    with TestClient(build_app(digits_services), base_url=ORIGIN, headers=headers) as client:
+        yield client

@@ -20,6 +20,7 @@ from utp.store.database import Database
 from utp.store.errors import KeyReused, RunNotFound
 from utp.store.ids import new_id
 from utp.store.recorder import Recorder
+from utp.store.recorder.waiting import Wait
 from utp.store.repositories.events import EventRepository
 from utp.store.repositories.run_queue import QueueRepository
 from utp.store.repositories.runs import RunRepository
@@ -113,10 +114,11 @@ def test_run_that_is_queued_again_waits_behind_the_others(recorder: Recorder, qu
 
 def test_wait_reasons_are_kept_until_the_run_starts(recorder: Recorder, queue: Queue, database: Database) -> None:
     runs = [queue(), queue()]
-    recorder.set_wait_reasons({runs[0]: "waits for 4 GPUs", runs[1]: "position 2", "0" * 32: "gone"})
+    waits = {runs[0]: Wait("waits for 4 GPUs"), runs[1]: Wait("position 2", 2, 60.0), "0" * 32: Wait("gone")}
+    recorder.set_waits(waits)
     assert [row.wait_reason for row in QueueRepository(database).queued()] == ["waits for 4 GPUs", "position 2"]
     recorder.begin_submission(runs[0])
-    recorder.set_wait_reasons({runs[0]: "too late"})
+    recorder.set_waits({runs[0]: Wait("too late")})
     assert RunRepository(database).get(runs[0]).wait_reason == ""
 
 

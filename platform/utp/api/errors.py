@@ -102,10 +102,59 @@ class MethodRefused(UtpError):
         return self.reason
 
 
+class FileRefused(UtpError):
+    """A name that leads out of the folder it was asked of, or to what is no ordinary file."""
+
+    way_out = "ask for a file of the list, by its name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"the file {self.name[:MAX_SHOWN]!r} is not served"
+
+
+class NotAPicture(UtpError):
+    """A file that can't be shown as an image."""
+
+    way_out = "scan the dataset: its problems list every such file"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the image can't be decoded: {self.reason}"
+
+
+class DecoderBusy(UtpError):
+    """Thumbnails are asked for faster than they are made."""
+
+    way_out = "try again in a few seconds"
+
+    def __str__(self) -> str:
+        return "no image decoder was free for long"
+
+
+class LibraryMissing(UtpError):
+    """A library that this answer needs is not installed beside the API."""
+
+    def __init__(self, library: str, what: str) -> None:
+        super().__init__(library, what)
+        self.library = library
+        self.what = what
+        self.way_out = f"install {library} into the environment of the API"
+
+    def __str__(self) -> str:
+        return f"{self.what} can't be read: {self.library} is not installed"
+
+
 STATUSES: Mapping[type[Exception], HTTPStatus] = {
     NotSignedIn: HTTPStatus.UNAUTHORIZED,
     TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
     Forbidden: HTTPStatus.FORBIDDEN,
+    FileRefused: HTTPStatus.FORBIDDEN,
     RunNotFound: HTTPStatus.NOT_FOUND,
     NotFound: HTTPStatus.NOT_FOUND,
     MethodRefused: HTTPStatus.METHOD_NOT_ALLOWED,
@@ -122,6 +171,9 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     DatasetError: HTTPStatus.UNPROCESSABLE_ENTITY,
     ModelError: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotAPicture: HTTPStatus.UNPROCESSABLE_ENTITY,
+    LibraryMissing: HTTPStatus.NOT_IMPLEMENTED,
+    DecoderBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -129,7 +181,12 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
 }
 """The nearest class in an error's ancestry decides; what is not here is a bug, 500."""
 
-RETRY_AFTER_S: Mapping[type[Exception], int] = {StoreBusy: 2, StoreUnavailable: 5, TooManyFailures: 60}
+RETRY_AFTER_S: Mapping[type[Exception], int] = {
+    StoreBusy: 2,
+    StoreUnavailable: 5,
+    DecoderBusy: 2,
+    TooManyFailures: 60,
+}
 
 _STORE_SENTENCES: Mapping[type[StoreError], tuple[str, str]] = {
     StoreBusy: ("the database is busy", "try again in a few seconds"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
+from utp.api.datasets.scan_processes import ScanProcesses
+from utp.api.pictures.thumbnails import Thumbnails
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.recorder import Recorder
@@ -112,3 +115,20 @@ class Services:
     """None: logs are read from the runs' own files."""
     wakeup: Wakeup = field(default_factory=NoWakeup)
     cluster: ClusterView = field(default_factory=NoCluster)
+
+    @cached_property
+    def thumbnails(self) -> Thumbnails:
+        """Maker of thumbnails, one a process; it starts its decoders with the first."""
+        return Thumbnails(self.settings.cache_dir)
+
+    @cached_property
+    def scans(self) -> ScanProcesses:
+        """Scans of datasets that this process started."""
+        return ScanProcesses(self.settings)
+
+    def close(self) -> None:
+        """End the processes that were started on demand; the database belongs to who opened it."""
+        if "thumbnails" in self.__dict__:
+            self.thumbnails.close()
+        if "scans" in self.__dict__:
+            self.scans.close()

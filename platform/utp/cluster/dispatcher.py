@@ -19,7 +19,7 @@ from utp.cluster.inventory import Inventory, NodeState
 from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, JobStatus
 from utp.cluster.limits import NO_LIMITS, Limits
 from utp.cluster.queue_order import WaitingRun
-from utp.cluster.queue_sentences import tell_waits
+from utp.cluster.queue_sentences import is_news, tell_waits
 from utp.cluster.ray_job import build_job, parse_request, parse_request_json
 from utp.cluster.reservation import ActiveRun
 from utp.cluster.room import Placement
@@ -257,13 +257,12 @@ class Dispatcher:
         for run_id in plan.preempted:
             self._wish(run_id, Wish.PREEMPT, "a run of higher priority")
         self._start(plan, nodes)
-        self._tell(plan, {row.run_id: row.wait_reason for row in queued})
+        self._tell(plan, {row.run_id: (row.wait_reason, row.starts_in_s) for row in queued})
 
-    def _tell(self, plan: Plan, said: Mapping[str, str]) -> None:
+    def _tell(self, plan: Plan, said: Mapping[str, tuple[str, float | None]]) -> None:
         """Write why runs wait where that has changed, a part at a time: workers' news must not wait for it."""
-        changed = ((run_id, text) for run_id, text in tell_waits(plan).items() if said[run_id] != text)
-        if new := dict(islice(changed, MAX_TOLD)):
-            self._recorder.set_wait_reasons(new)
+        changed = ((run_id, wait) for run_id, wait in tell_waits(plan).items() if is_news(wait, *said[run_id]))
+        self._recorder.set_waits(dict(islice(changed, MAX_TOLD)))
 
     def _start(self, plan: Plan, nodes: Sequence[NodeState]) -> None:
         for start in plan.starts:

@@ -136,6 +136,7 @@ class GpuRegistry:
         sample = samples[-1]
         return replace(
             state,
+            cpu_utilisation=sample.cpu_utilisation,
             memory_total_bytes=sample.memory_total_bytes,
             memory_free_bytes=sample.memory_free_bytes,
             disk_total_bytes=sample.disk_total_bytes,

@@ -19,6 +19,10 @@ class GpuProcess:
     """GPU memory it holds; 0 where the driver does not tell."""
     is_ours: bool
     """Whether Ray started it, so that Ray's own count of GPUs knows of it."""
+    user: str = ""
+    """Who started it; empty where that can't be seen."""
+    name: str = ""
+    """Of its program; empty where that can't be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class GpuState:
     utilisation: float | None = None
     """Share of the last sampling period in which a kernel ran, 0 to 1."""
     temperature_c: float | None = None
+    power_w: float | None = None
     processes: tuple[GpuProcess, ...] = ()
     is_logical: bool = False
     is_quarantined: bool = False
@@ -66,6 +71,8 @@ class NodeState:
     """Not given away by Ray."""
     num_gpus_free: float = 0.0
     """GPUs not given away by Ray, whoever else may use them."""
+    cpu_utilisation: float = 0.0
+    """Share of all cores' time, 0 to 1."""
     memory_total_bytes: int = 0
     """Of the machine, or of the container where that has a limit."""
     memory_free_bytes: int = 0

@@ -72,6 +72,7 @@ class NvidiaGpus:
         memory = self._memory(handle)
         rates = self._ask(nvml.nvmlDeviceGetUtilizationRates, handle)
         temperature = self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU)
+        power_mw = self._ask(nvml.nvmlDeviceGetPowerUsage, handle)
         return GpuState(
             index=index,
             uuid=self._uuids[index],
@@ -80,6 +81,7 @@ class NvidiaGpus:
             memory_used_bytes=None if memory is None else int(memory.used),
             utilisation=None if rates is None else rates.gpu / 100,
             temperature_c=None if temperature is None else float(temperature),
+            power_w=None if power_mw is None else power_mw / 1000,
             processes=self._processes(handle),
         )
 
@@ -92,7 +94,12 @@ class NvidiaGpus:
         """Those that compute; what a display server holds is seen in the memory alone."""
         found = self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
         return tuple(
-            GpuProcess(pid=process.pid, memory_bytes=process.usedGpuMemory or 0, is_ours=self._is_ours(process.pid))
+            GpuProcess(
+                pid=process.pid,
+                memory_bytes=process.usedGpuMemory or 0,
+                is_ours=self._is_ours(process.pid),
+                **_describe(process.pid),
+            )
             for process in found
         )
 
@@ -146,6 +153,15 @@ def started_by_ray(pid: int) -> bool:
         return any(ancestor.name() == "raylet" for ancestor in process.parents())
     except psutil.Error:
         return False  # gone, of another user, or of another container
+
+
+def _describe(pid: int) -> dict[str, str]:
+    """Return user and name of a process, as far as they can be seen."""
+    try:
+        process = psutil.Process(pid)
+        return {"user": process.username(), "name": process.name()}
+    except (psutil.Error, KeyError):  # of a user that this container does not know
+        return {}
 
 
 def _text(value: str | bytes) -> str:

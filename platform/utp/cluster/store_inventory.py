@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from utp.cluster.gpu_registry import Decisions
@@ -10,6 +11,7 @@ from utp.cluster.inventory import GpuState, NodeState
 from utp.store.database import Database
 from utp.store.recorder import Recorder
 from utp.store.recorder.inventory import AgentFacts, GpuFacts
+from utp.store.recorder.machine_samples import RINGS, MachineSample
 from utp.store.repositories.agents import AgentRepository
 
 _FACTS = (
@@ -17,6 +19,7 @@ _FACTS = (
     "cpus_total",
     "cpus_free",
     "num_gpus_free",
+    "cpu_utilisation",
     "memory_total_bytes",
     "memory_free_bytes",
     "disk_total_bytes",
@@ -31,11 +34,14 @@ class StoreInventory:
 
     Args:
         database: the store.
+        clock: seconds that only go forward.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._recorder = Recorder(database)
         self._agents = AgentRepository(database)
+        self._clock = clock
+        self._sampled_at = float("-inf")
 
     def read_decisions(self) -> Decisions:
         """Return what is decided now, of machines that are away too."""
@@ -57,10 +63,26 @@ class StoreInventory:
             if node.gpus or node.is_alive:  # of one that has not reported yet, what is known of it stays
                 self._recorder.upsert_gpus(node.node_id, [_facts_of(gpu) for gpu in node.gpus])
         self._recorder.mark_agents_gone([node.node_id for node in nodes])
+        if self._clock() - self._sampled_at >= RINGS[0].period_s:
+            self._recorder.record_samples([_sample_of(node) for node in nodes if node.memory_total_bytes])
+            self._sampled_at = self._clock()
 
     def quarantine(self, uuid: str, reason: str) -> bool:
         """Decide that a GPU is not to be used; the first reason stays. False if it is not known yet."""
         return self._recorder.quarantine_gpu(uuid, reason)
+
+
+def _sample_of(node: NodeState) -> MachineSample:
+    return MachineSample(
+        agent_id=node.node_id,
+        cpu_percent=100 * node.cpu_utilisation,
+        memory_used_bytes=node.memory_total_bytes - node.memory_free_bytes,
+        gpus={gpu.uuid: (_percent(gpu.utilisation), gpu.memory_used_bytes) for gpu in node.gpus},
+    )
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _facts_of(gpu: GpuState) -> GpuFacts:

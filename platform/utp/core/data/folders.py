@@ -40,7 +40,7 @@ def list_images(root: Path) -> Listing:
     """List the images of all splits. Raises `DatasetError`; `root` must be resolved."""
     _check_layout(root)
     walk = _Walk(root)
-    images = [image for split in SPLITS if (root / split).is_dir() for image in walk.split(split)]
+    images = walk.all_splits()
     counts: dict[str, Counter[str]] = {split: Counter() for split in walk.class_folders}
     for image in images:
         counts[image.split][image.class_name] += 1
@@ -50,6 +50,15 @@ def list_images(root: Path) -> Listing:
         warnings.append("test holds no images in class folders and is not used")
         del counts["test"]
     return Listing(tuple(images), {split: tuple(sorted(found)) for split, found in counts.items()}, tuple(warnings))
+
+
+def list_all_images(root: Path) -> tuple[list[ImageFile], dict[str, tuple[str, ...]]]:
+    """Return the images of all splits and the class folders of each, be it a dataset to train on or not.
+
+    Raises `DatasetError` only for links that lead astray; `root` must be resolved.
+    """
+    walk = _Walk(root)
+    return walk.all_splits(), walk.class_folders
 
 
 def is_image(name: str) -> bool:
@@ -65,6 +74,10 @@ class _Walk:
         self.class_folders: dict[str, tuple[str, ...]] = {}
         self.loose_images: Counter[str] = Counter()
         self.other_files: Counter[str] = Counter()
+
+    def all_splits(self) -> list[ImageFile]:
+        """Return the images of the splits that are there."""
+        return [image for split in SPLITS if (self.root / split).is_dir() for image in self.split(split)]
 
     def split(self, split: str) -> Iterator[ImageFile]:
         """Yield the images in the class folders of a split."""

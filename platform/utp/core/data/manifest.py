@@ -103,7 +103,7 @@ def scan_dataset(
     splits: dict[str, list[Sample]] = {split: [] for split in listing.class_names}
     for image in listing.images:
         content = hashes[image.path]
-        sample_id = _digest(content.digest, image.path)
+        sample_id = make_sample_id(content.digest, image.path)
         sample = Sample(image.path, index[image.class_name], sample_id, content.size_bytes, content.digest)
         splits[image.split].append(sample)
     samples = {split: tuple(members) for split, members in splits.items()}
@@ -173,6 +173,11 @@ def _fingerprint(classes: Sequence[str], splits: Mapping[str, Sequence[Sample]])
         for sample in samples
     )
     return _digest(json.dumps([list(classes), rows]))
+
+
+def make_sample_id(content_hash: str, path: str) -> str:
+    """Return what names an image at its place, on every machine."""
+    return _digest(content_hash, path)
 
 
 def _digest(*parts: str) -> str:

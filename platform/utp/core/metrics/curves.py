@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from utp.core.metrics.ranking import Wins, area_under_roc, bounds, sort_from
 from utp.core.metrics.scores import ClassificationScores, DoubleArray, FloatArray, IntArray
 
 MAX_POINTS = 1000
+MAX_TABLE_POINTS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +22,13 @@ class RocCurve:
     fpr: DoubleArray
     tpr: DoubleArray
     auc: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the area and at most `MAX_TABLE_POINTS` of the points, first and last among them."""
+        kept = np.unique(
+            np.linspace(0, self.fpr.size - 1, min(self.fpr.size, MAX_TABLE_POINTS)).round().astype(np.int64)
+        )
+        return {"fpr": self.fpr[kept].tolist(), "tpr": self.tpr[kept].tolist(), "auc": self.auc}
 
 
 def roc_micro(scores: ClassificationScores, max_points: int = MAX_POINTS) -> RocCurve | None:

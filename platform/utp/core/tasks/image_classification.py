@@ -32,10 +32,10 @@ from utp.core.distributed import from_first_rank
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
 from utp.core.losses.class_weights import WeightedLoss, weigh_classes
 from utp.core.losses.entries import LOSSES
-from utp.core.metrics.calibration import calibration
+from utp.core.metrics.calibration import Calibration, calibration
 from utp.core.metrics.classification import compute_metrics, confusion_matrix, per_class_table
 from utp.core.metrics.collector import ScoreCollector
-from utp.core.metrics.curves import roc_micro
+from utp.core.metrics.curves import RocCurve, roc_micro
 from utp.core.metrics.entries import check_monitor_metric
 from utp.core.metrics.gathering import gather_scores
 from utp.core.metrics.scores import ClassificationScores
@@ -155,11 +155,12 @@ class ImageClassification:
         scores = gather_scores(collector)
         if scores is None:
             return Evaluation(values=from_first_rank({}), facts=facts)
+        roc, bins = roc_micro(scores), calibration(scores)
         return Evaluation(
             values=from_first_rank(compute_metrics(scores, self.config.eval_topk, prefix=f"{split}_")),
             facts=facts,
-            tables=self._tables(scores),
-            figures=self._figures(scores, split),
+            tables=self._tables(scores, roc, bins),
+            figures=self._figures(scores, roc, bins, split),
             predictions=lambda: prediction_table(scores, self.splits[split], split, {**self.identity, **facts}),
         )
 
@@ -198,18 +199,24 @@ class ImageClassification:
         views = [self._forward(model, batch._replace(images=view), compute) for view in batch.images.unbind(1)]
         return torch.stack([logits.float() for logits, _ in views]).mean(dim=0), views[0][1]
 
-    def _tables(self, scores: ClassificationScores) -> dict[str, Any]:
+    def _tables(self, scores: ClassificationScores, roc: RocCurve | None, bins: Calibration) -> dict[str, Any]:
         classes = self.manifest.classes
-        matrix = {"classes": list(classes), "counts": confusion_matrix(scores).tolist()}
-        return {"confusion_matrix": matrix, "per_class": [asdict(row) for row in per_class_table(scores, classes)]}
+        return {
+            "confusion_matrix": {"classes": list(classes), "counts": confusion_matrix(scores).tolist()},
+            "per_class": [asdict(row) for row in per_class_table(scores, classes)],
+            "roc_micro": None if roc is None else roc.to_json(),
+            "reliability": asdict(bins),
+        }
 
-    def _figures(self, scores: ClassificationScores, split: str) -> dict[str, Callable[[], Figure]]:
+    def _figures(
+        self, scores: ClassificationScores, roc: RocCurve | None, bins: Calibration, split: str
+    ) -> dict[str, Callable[[], Figure]]:
         classes = self.manifest.classes
         title = f"{self.config.model_flavour.rstrip('/').rpartition('/')[2]} on {split}"
         return {
             "confusion_matrix": lambda: confusion_matrix_figure(confusion_matrix(scores), classes, title=title),
-            "roc_micro": lambda: roc_micro_figure(roc_micro(scores), title=title),
-            "reliability": lambda: reliability_figure(calibration(scores), title=title),
+            "roc_micro": lambda: roc_micro_figure(roc, title=title),
+            "reliability": lambda: reliability_figure(bins, title=title),
         }
 
     def _weighted(self, loss: SampleLoss) -> SampleLoss:

@@ -40,6 +40,7 @@ class GpuFacts:
     utilisation: float | None = None
     """0 to 1."""
     temperature_c: float | None = None
+    power_w: float | None = None
     processes: Sequence[Mapping[str, Any]] = ()
     is_logical: bool = False
     is_quarantined: bool = False

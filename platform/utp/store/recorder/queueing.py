@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,21 +150,6 @@ class QueueWriter(Writer):
             append_event(tx, run_id, found.attempt, "changed", data={"priority": priority})
 
         self._database.write(work)
-
-    def set_wait_reasons(self, reasons: Mapping[str, str]) -> None:
-        """Say of queued runs, by id, why they wait; those whose reason is the same cost nothing."""
-
-        def work(tx: Transaction) -> None:
-            known = dict(
-                tx.connection.execute(select(Run.id, Run.wait_reason).where(Run.state == RunState.QUEUED)).all()
-            )
-            changed = [(run, reason) for run, reason in reasons.items() if known.get(run, reason) != reason]
-            for run_id, reason in changed:
-                waits = update(Run).where(Run.id == run_id, Run.state == RunState.QUEUED)
-                tx.connection.execute(waits.values(wait_reason=reason))
-
-        if reasons:
-            self._database.write(work)
 
     def _requeue(self, run_id: str, allowed: Sequence[RunState], wanted: str) -> RunState:
         def work(tx: Transaction) -> RunState:

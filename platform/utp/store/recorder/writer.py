@@ -94,6 +94,7 @@ def move(
         new_attempt = (changes or {}).get("attempt", attempt)
         seq = append_event(tx, run_id, new_attempt, "state", old=old, new=new, reason=reason, data=data)
         if new is RunState.QUEUED:
-            place = {"queued_seq": seq, "queued_at": tx.now, "wait_reason": ""}
+            place: dict[str, Any] = {"queued_seq": seq, "queued_at": tx.now, "wait_reason": ""}
+            place |= {"position": None, "starts_at": None}
             tx.connection.execute(update(Run).where(Run.id == run_id).values(place))
     return bool(changed)

@@ -25,6 +25,7 @@ class GpuRow:
     memory_used_bytes: int | None
     utilisation: float | None
     temperature_c: float | None
+    power_w: float | None
     processes: Sequence[Mapping[str, Any]]
     is_logical: bool
     is_quarantined: bool
@@ -53,15 +54,17 @@ class AgentRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def list_agents(self, *, with_gone: bool = False) -> list[AgentRow]:
-        """Return the machines by name, each with its GPUs."""
+    def list_agents(self, *, with_gone: bool = False, agent_id: str | None = None) -> list[AgentRow]:
+        """Return the machines by name, or the one with this id, each with its GPUs."""
         columns = [getattr(Agent, name) for name in AgentRow.__dataclass_fields__ if name != "gpus"]
         query = select(*columns).order_by(Agent.hostname, Agent.joined_at)
         if not with_gone:
             query = query.where(Agent.is_alive.is_(True))
+        if agent_id is not None:
+            query = query.where(Agent.id == agent_id)
         gpu_columns = [getattr(Gpu, name) for name in GpuRow.__dataclass_fields__]
         with self._database.read() as connection:
             gpus: dict[str, list[GpuRow]] = defaultdict(list)
-            for agent_id, *values in connection.execute(select(Gpu.agent_id, *gpu_columns).order_by(Gpu.index)):
-                gpus[agent_id].append(GpuRow(**dict(zip(GpuRow.__dataclass_fields__, values, strict=True))))
+            for owner_id, *values in connection.execute(select(Gpu.agent_id, *gpu_columns).order_by(Gpu.index)):
+                gpus[owner_id].append(GpuRow(**dict(zip(GpuRow.__dataclass_fields__, values, strict=True))))
             return [AgentRow(**row._mapping, gpus=gpus[row.id]) for row in connection.execute(query)]

@@ -32,6 +32,8 @@ class Curve:
     points: Points
     num_points: int
     """Points there are; more than `points` holds where it was thinned out."""
+    is_thinned: bool = False
+    """Whether `points` are fewer than there are between the steps that were asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ class CurveRepository:
             for resolution, ids in by_resolution.items():
                 _read_blocks(connection, resolution, ids, bounds, folded)
             hot = _read_rows(connection, [row.id for row in series if row.num_hot], bounds)
+        coarse = {series_id for resolution, ids in by_resolution.items() if resolution > 1 for series_id in ids}
         curves = []
         for row in series:
             points = _within(unpack(*folded[row.id]), bounds) if not is_whole else unpack(*folded[row.id])
@@ -87,7 +90,9 @@ class CurveRepository:
             points.values.extend(values)
             num_points = row.num_folded + row.num_hot
             thin = thin_out(points, max_points)
-            curves.append(Curve(run_id=row.run_id, kind=row.kind, name=row.name, points=thin, num_points=num_points))
+            is_thinned = (row.id in coarse and row.num_folded > 0) or len(thin) < len(points)
+            place = {"run_id": row.run_id, "kind": row.kind, "name": row.name}
+            curves.append(Curve(**place, points=thin, num_points=num_points, is_thinned=is_thinned))
         return curves
 
     def latest_values(self, run_ids: Sequence[str]) -> dict[str, list[LatestValue]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from utp.store.database import Database
 from utp.store.states import RunState
+from utp.store.tables.dataset import Dataset
 from utp.store.tables.run import Run
 
 
@@ -35,14 +37,28 @@ class RunPlaces:
         """Return where a run is; None for an unknown one."""
         return self._first(Run.id == run_id)
 
+    def find_many(self, run_ids: Sequence[str]) -> dict[str, RunPlace]:
+        """Return where runs are, by id; unknown ones and those that are being deleted are missing."""
+        with self._database.read() as connection:
+            query = _PLACES.where(Run.id.in_(run_ids), Run.deleted_at.is_(None))
+            return {row["run_id"]: RunPlace(**row) for row in connection.execute(query).mappings()}
+
     def find_directory(self, run_dir: str) -> RunPlace | None:
         """Return the run that owns a directory; None if there is none."""
         return self._first(Run.run_dir == run_dir)
 
-    def _first(self, condition: object) -> RunPlace | None:
-        query = select(
-            Run.id.label("run_id"), Run.project_id, Run.name, Run.attempt, Run.state, Run.run_dir, Run.checkpoint_dir
-        )
+    def dataset_root(self, run_id: str) -> str | None:
+        """Return the folder of the images that a run reads; None where that is not recorded."""
+        query = select(Dataset.root).join(Run, Run.dataset_id == Dataset.id).where(Run.id == run_id)
         with self._database.read() as connection:
-            row = connection.execute(query.where(condition)).mappings().first()  # type: ignore[arg-type]
+            return connection.scalar(query)
+
+    def _first(self, condition: object) -> RunPlace | None:
+        with self._database.read() as connection:
+            row = connection.execute(_PLACES.where(condition)).mappings().first()  # type: ignore[arg-type]
             return RunPlace(**row) if row else None
+
+
+_PLACES = select(
+    Run.id.label("run_id"), Run.project_id, Run.name, Run.attempt, Run.state, Run.run_dir, Run.checkpoint_dir
+)

@@ -55,6 +55,8 @@ class WaitingRow(NamedTuple):
     """`RunRequest` as text; most are equal."""
     not_before_s: float
     wait_reason: str
+    starts_in_s: float | None
+    """What was last said of its start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +117,7 @@ class QueueRepository:
             now = self._database.now(connection)
             left = func.coalesce(Run.not_before - now, 0.0)
             place = (Run.id, Run.name, Run.owner, Run.project_id, Run.priority, Run.queued_seq, Run.queued_at)
-            query = select(*place, cast(Run.request, Text), left, Run.wait_reason)
+            query = select(*place, cast(Run.request, Text), left, Run.wait_reason, Run.starts_at - now)
             query = query.where(Run.state == RunState.QUEUED, Run.deleted_at.is_(None))
             rows = connection.execute(query.order_by(Run.priority.desc(), Run.queued_seq))
             return list(map(WaitingRow._make, rows.all()))  # row by row takes three times as long

@@ -8,7 +8,7 @@ CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard platform/utp/core/native/*.c)
 BENCHES := $(sort $(wildcard bench/*.py))
 
-.PHONY: help install demo test test-faults test-cluster verify lint types contracts check-lock bench lock clean
+.PHONY: help install demo test test-faults test-cluster test-api-fuzz verify lint types contracts check-lock bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -19,7 +19,7 @@ demo: $(VENV)/.installed-train ## install, make a small dataset, train a model o
 	@$(RUN)/utp data sample digits datasets/digits
 	@$(RUN)/utp train configs/digits.py
 
-test: $(VENV)/.installed-dev ## run all tests but those on a real Ray
+test: $(VENV)/.installed-dev ## run all tests but those on a real Ray and the long fuzzing
 	@$(RUN)/python -m pytest
 
 test-faults: $(VENV)/.installed-dev ## run the tests that kill processes and fill disks, alone
@@ -27,6 +27,9 @@ test-faults: $(VENV)/.installed-dev ## run the tests that kill processes and fil
 
 test-cluster: $(VENV)/.installed-dev ## run the tests on a platform with a real Ray
 	@$(RUN)/python -m pytest -m ray
+
+test-api-fuzz: $(VENV)/.installed-dev ## send thousands of made-up requests to the API
+	@$(RUN)/python -m pytest -m fuzz tests/api/fuzz
 
 verify: lint types contracts check-lock test ## what a change must pass: lint, types, import contracts, lock, tests
 

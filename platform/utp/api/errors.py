@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from utp.errors import ConfigError, DatasetError, ModelError, PathRefused, UnknownName, UtpError
 from utp.store.errors import (
@@ -206,9 +206,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem document."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    """RFC 9457 problem document; what does not apply is left out."""
 
     type: str
     title: str

@@ -69,6 +69,11 @@ COMMANDS = (
         "List the losses, optimizers and other parts a config can name.",
     ),
     LazyCommand("up", "utp.entrypoints.up_commands:up", "Start the platform on this machine: Ray, store, actors."),
+    LazyCommand(
+        "login-link",
+        "utp.entrypoints.login_command:login_link",
+        "Print a link that lets a user into the dashboard once.",
+    ),
     LazyCommand("down", "utp.entrypoints.down_command:down", "End what `utp up` started; all data stays."),
     LazyCommand("status", "utp.entrypoints.up_commands:status", "Say what of the platform is up."),
     LazyCommand("run", "utp.entrypoints.run_commands:app", "Queue runs on the cluster, and look after them."),

@@ -56,8 +56,10 @@ class Authentication:
         try:
             principal = None if credential is None else await run_sync(authenticate, self._services, credential)
         except StoreError as error:
-            wait_s = RETRY_AFTER_S.get(type(error), 5)
-            await refuse(scope, receive, send, problem_of(error), {"Retry-After": str(wait_s)})
+            _log.error("nobody could be signed in: %s", error)
+            wait_s = RETRY_AFTER_S.get(type(error))
+            extra = None if wait_s is None else {"Retry-After": str(wait_s)}
+            await refuse(scope, receive, send, problem_of(error), extra)
             return
         refusal = self._refusal(scope, credential, principal)
         if refusal is None:

@@ -51,7 +51,8 @@ class FigureService:
 def read_figure_json(run_dir: Path, name: str) -> dict[str, Any]:
     """Return what a run wrote beside a figure. Raises `NotFound`, `Conflict` for a file that is no JSON object."""
     try:
-        content = json.loads(read_beneath(run_dir, f"figures/{name}.json", MAX_JSON_BYTES))
+        text = read_beneath(run_dir, f"figures/{name}.json", MAX_JSON_BYTES)
+        content = json.loads(text, parse_constant=lambda _nan: None)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):

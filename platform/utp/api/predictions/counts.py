@@ -21,6 +21,7 @@ def sum_confidence_bins(file: PredictionFile, num_bins: int) -> list[tuple[int, 
     from pyarrow import compute  # noqa: PLC0415
 
     confidence = file.confidences.cast("float64")
+    confidence = compute.if_else(compute.is_finite(confidence), confidence, 0.0)
     place = compute.min_element_wise(compute.floor(compute.multiply(confidence, num_bins)), float(num_bins - 1))
     table = pyarrow.table({"bin": place, "confidence": confidence, "right": file.is_right.cast("int64")})
     sums = [("confidence", "count"), ("confidence", "sum"), ("right", "sum")]

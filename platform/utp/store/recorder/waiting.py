@@ -84,7 +84,8 @@ def _move(tx: Transaction, run_id: str, before_run_id: str | None) -> int:
     equals = [row for row in others if row.priority == priority]
     ids = [row.id for row in equals]
     ids.insert(ids.index(before_run_id) if before_run_id is not None else len(ids), run_id)
-    ages = sorted([*(row.queued_seq for row in equals), own.queued_seq])
-    for one, age in zip(ids, ages, strict=True):
-        tx.connection.execute(update(Run).where(Run.id == one).values(queued_seq=age, priority=priority))
+    old = {row.id: row.queued_seq for row in equals}
+    for one, age in zip(ids, sorted([*old.values(), own.queued_seq]), strict=True):
+        if old.get(one) != age:
+            tx.connection.execute(update(Run).where(Run.id == one).values(queued_seq=age, priority=priority))
     return int(priority)

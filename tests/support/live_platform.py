@@ -65,8 +65,9 @@ STEPS_PER_EPOCH = 5
 class LivePlatform:
     """What tests do with a platform. A context: it is up inside."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, has_web: bool = False) -> None:
         self.folder = folder
+        self.web_port = _free_ports(("web",))["web"] if has_web else None
         mounts = {"DATASETS_DIR": "datasets", "SHARED_LOGS_DIR": "shared", "UTP_CACHE_DIR": "cache", "UTP_HOME": "home"}
         values = {name: folder / below for name, below in mounts.items()}
         self.settings = Settings.model_validate(values)
@@ -97,7 +98,8 @@ class LivePlatform:
 
     def up(self) -> None:
         ports = [word for name, port in self._ports.items() for word in (f"--{name}-port", str(port))]
-        self.utp("up", "--num-cpus", str(NUM_CPUS), *ports)
+        web = [] if self.web_port is None else ["--web", "--port", str(self.web_port)]
+        self.utp("up", *web, "--num-cpus", str(NUM_CPUS), *ports)
 
     def down(self) -> None:
         temp_dir = cluster.temp_dir if (cluster := find_local(self.settings.home)) else None

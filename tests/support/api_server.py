@@ -25,5 +25,7 @@ def serving(app: FastAPI) -> Iterator[str]:
                 time.sleep(0.01)
             yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
+            while server.server_state.connections:
+                time.sleep(0.01)  # who dropped its connection is noticed before the loop ends
             server.should_exit = True
             thread.join()

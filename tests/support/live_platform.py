@@ -75,8 +75,9 @@ WITHOUT_BATCH_NORM = replace(
 class LivePlatform:
     """What tests do with a platform. A context: it is up inside."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, has_web: bool = False) -> None:
         self.folder = folder
+        self.web_port = _free_ports(("web",))["web"] if has_web else None
         mounts = {"DATASETS_DIR": "datasets", "SHARED_LOGS_DIR": "shared", "UTP_CACHE_DIR": "cache", "UTP_HOME": "home"}
         values = {name: folder / below for name, below in mounts.items()}
         self.settings = Settings.model_validate(values)
@@ -110,7 +111,8 @@ class LivePlatform:
         self._stack.close()
 
     def up(self) -> None:
-        self.utp("up", "--num-cpus", str(NUM_CPUS), *self.port_options)
+        web = [] if self.web_port is None else ["--web", "--port", str(self.web_port)]
+        self.utp("up", *web, "--num-cpus", str(NUM_CPUS), *self.port_options)
 
     @property
     def port_options(self) -> list[str]:

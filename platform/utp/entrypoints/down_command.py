@@ -13,6 +13,7 @@ from utp.cluster.joined_cluster import JoinedCluster, find_joined
 from utp.cluster.local_ray import LocalCluster, find_local, stop_local
 from utp.cluster.shutdown import ask_all, close_admission, save_and_queue_again, settle_all
 from utp.entrypoints.console import stderr, stdout
+from utp.entrypoints.web_address import forget_web
 from utp.settings import Settings, get_settings
 from utp.store.database import Database, open_database
 from utp.store.errors import WrongRevision
@@ -95,6 +96,7 @@ def _end(cluster: LocalCluster | JoinedCluster, settings: Settings, *, is_forced
     if isinstance(cluster, LocalCluster):
         with stderr.status("ending Ray"):
             stop_local(settings.home)
+        forget_web(settings.home)
         return
     from utp.cluster.job_client import ClusterUnreachable  # noqa: PLC0415  these import Ray
     from utp.cluster.joined_ray import forget, leave  # noqa: PLC0415

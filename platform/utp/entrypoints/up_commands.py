@@ -9,15 +9,18 @@ from typing import Annotated
 
 import typer
 
+from utp.api.security.first_start import check_exposure, first_login_url
 from utp.cluster.joined_cluster import JoinedCluster, find_joined
 from utp.cluster.local_ray import LocalCluster, Ports, find_local, start_local, use_token
 from utp.cluster.shutdown import open_admission
 from utp.config.secrets_file import read_secrets
 from utp.entrypoints.console import stderr, stdout
+from utp.entrypoints.web_address import WebAddress, check_free, find_web, note_web
 from utp.errors import ConfigError
 from utp.settings import Settings, get_settings
-from utp.store.database import Database
+from utp.store.database import Database, open_database
 from utp.store.engines import database_url, open_engine
+from utp.store.recorder import Recorder
 from utp.store.upgrade import upgrade
 
 EXIT_DOWN = 1
@@ -32,8 +35,11 @@ def up(  # noqa: PLR0917  these are options
     agent_port: Annotated[int, typer.Option(help="Ray's agent of this node.")] = Ports.agent,
     num_cpus: Annotated[int | None, typer.Option(help="Cores to count; all without it.")] = None,
     num_gpus: Annotated[int | None, typer.Option(help="GPUs to count; those there are without it.")] = None,
+    port: Annotated[int, typer.Option(help="The dashboard and the API.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address that the dashboard listens on.")] = "127.0.0.1",
+    web: Annotated[bool, typer.Option(help="Start the dashboard on Ray Serve.")] = False,
 ) -> None:
-    """Start the platform on this machine: Ray, store, actors.
+    """Start the platform on this machine: Ray, store, actors, dashboard.
 
     What is up already is left alone. Where RAY_ADDRESS names a Ray that others started, its actors start on that.
     """
@@ -42,6 +48,10 @@ def up(  # noqa: PLR0917  these are options
     if settings.secrets_file is not None:
         read_secrets(settings.secrets_file)  # refused here, not by each job
     open_admission(settings.home)
+    web_address = WebAddress(host=host, port=port)
+    check_exposure(settings, host, is_ray_token_on=True)  # `start_local` sees to it
+    if web and not _is_web_up(settings):
+        check_free(web_address)
     ports = Ports(gcs=gcs_port, dashboard=dashboard_port, client=client_port, agent=agent_port)
     cluster: LocalCluster | JoinedCluster
     if address := os.environ.get("RAY_ADDRESS"):
@@ -51,8 +61,32 @@ def up(  # noqa: PLR0917  these are options
     else:
         _upgrade_store(settings)
         cluster = _start(settings, ports, num_cpus, num_gpus)
+        if web and not _is_web_up(settings):
+            _start_web(settings, cluster, web_address)
     stdout.print(f"utp is up. Ray: {cluster.address}, its dashboard: {cluster.dashboard}", soft_wrap=True)
     stdout.print("Queue a run with `utp run submit FILE`; `utp down` ends what was started here.")
+
+
+def _is_web_up(settings: Settings) -> bool:
+    address = find_web(settings.home)
+    return address is not None and address.is_answering()
+
+
+def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -> None:
+    from utp.cluster.ray_connection import connected  # noqa: PLC0415  Ray reads RAY_AUTH_MODE when it is imported
+    from utp.entrypoints.serve import start_dashboard  # noqa: PLC0415
+
+    with stderr.status("starting the dashboard"), connected(cluster.address):
+        start_dashboard(address.host, address.port)
+    note_web(settings.home, address)
+    database = open_database(settings)
+    try:
+        link = first_login_url(Recorder(database), settings, address.url)
+    finally:
+        database.close()
+    stdout.print(f"The dashboard: {address.url}", soft_wrap=True)
+    if link is not None:
+        stdout.print(f"Sign in, once, within a day: {link}", soft_wrap=True, markup=False)
 
 
 def status(as_json: AsJson = False) -> None:
@@ -63,11 +97,16 @@ def status(as_json: AsJson = False) -> None:
     settings = get_settings()
     cluster = find_local(settings.home) or find_joined(settings.home)
     is_up = _is_up(cluster)
+    web = find_web(settings.home)
+    is_web_up = web is not None and web.is_answering()
     if as_json:
         facts = {"is_up": is_up, "home": str(settings.home), "ray": asdict(cluster) if cluster else None}
+        facts["web"] = web.url if web is not None and is_web_up else None
         typer.echo(json.dumps(facts, indent=2))
     elif cluster is not None and is_up:
         stdout.print(f"utp is up. Ray: {cluster.address}, its dashboard: {cluster.dashboard}", soft_wrap=True)
+        if web is not None:
+            stdout.print(f"The dashboard: {web.url}" + ("" if is_web_up else ", which does not answer"), soft_wrap=True)
     else:
         why = "Ray died (its process is gone)" if cluster else "Ray was not started"
         stdout.print(f"utp is down: {why}; `utp up` starts it", soft_wrap=True)

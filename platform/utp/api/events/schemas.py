@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -11,9 +11,8 @@ from utp.api.errors import Problem
 from utp.api.logs.schemas import LogLine, Stream
 from utp.api.openapi import EXTRA_MODELS
 from utp.api.run_queue.schemas import QueueOut
-from utp.api.schemas import Answer, Asked, Id, Time
-from utp.errors import FailureKind
-from utp.store.states import Health, RunState, Wish
+from utp.api.runs.schemas import Run, RunEvent
+from utp.api.schemas import Answer, Asked, Id
 
 MAX_RUNS = 100
 MAX_STEP = 2**31 - 1
@@ -110,46 +109,10 @@ WsClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator=
 CLIENT_MESSAGE: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(WsClientMessage)
 
 
-class WsRun(Answer):
-    """What changes of a run while it is watched."""
-
-    id: Id
-    project_id: Id
-    name: str
-    state: RunState
-    wish: Wish
-    health: Health
-    health_detail: str
-    failure_kind: FailureKind | None
-    message: str | None
-    attempt: int
-    priority: int
-    wait_reason: str
-    step: int
-    total_steps: int | None
-    epoch: int
-    epochs: int | None
-    best_metric: str | None
-    best_value: float | None
-    best_epoch: int | None
-    run_time_s: float
-    """Of the ended attempts."""
-    queued_at: Time | None
-    started_at: Time | None
-    ended_at: Time | None
-    archived_at: Time | None
-
-
-class WsRunEvent(Answer):
+class WsRunEvent(RunEvent):
     """Something that happened to a run."""
 
-    seq: int
     run_id: Id
-    at: Time
-    type: str
-    """`state`, `wish`, `health`, `epoch`, `checkpoint`, `figure`, `changed`, `deleted` ..."""
-    attempt: int
-    detail: dict[str, Any]
 
 
 class Subscribed(Answer):
@@ -166,7 +129,7 @@ class RunMessage(Answer):
     id: int
     seq: int
     """All events up to this one are in it."""
-    run: WsRun
+    run: Run
 
 
 class RunEventMessage(Answer):

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utp.api.agents.service import AgentService
-from utp.api.events.schemas import WsRun, WsRunEvent
+from utp.api.events.schemas import WsRunEvent
 from utp.api.metrics.curve_names import public_names
 from utp.api.metrics.schemas import CurveOut
 from utp.api.metrics.service import MetricService
 from utp.api.paging import MAX_LIMIT, PageRequest
 from utp.api.run_queue.service import QueueService
-from utp.api.schemas import to_time
+from utp.api.runs.answers import to_event, to_runs
+from utp.api.runs.schemas import Run
 from utp.api.security.permissions import Principal
 from utp.api.services import Services
 from utp.store.access import Role
 from utp.store.repositories.curves import CurveRepository
 from utp.store.repositories.events import EventRepository, EventRow
+from utp.store.repositories.run_lists import RunLists
 from utp.store.repositories.run_queue import QueueRepository
-from utp.store.repositories.run_states import RunStateRow, RunStates
 from utp.store.states import LIVE
 
 _SERVER = Principal(id="", name="", role=Role.ADMIN, project_ids=None)
@@ -55,7 +56,7 @@ class Sources:
         self._curves = CurveRepository(services.database)
         self._events = EventRepository(services.database)
         self._queue = QueueRepository(services.database)
-        self._runs = RunStates(services.database)
+        self._runs = RunLists(services.database)
 
     def newest_seq(self) -> int:
         """Return the number of the newest event."""
@@ -72,7 +73,8 @@ class Sources:
 
     def runs(self, run_ids: Sequence[str]) -> list[SentRun]:
         """Return rows of runs; one that was deleted is missing."""
-        return [_to_run(row) for row in self._runs.read(run_ids)]
+        found = self._runs.by_ids(run_ids)
+        return [_to_sent(run) for run in to_runs(found, self._runs)]
 
     def metric_heads(self, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Return the last step of every curve, by run and name."""
@@ -101,13 +103,9 @@ def read_agents(sources: Sources, principal: Principal) -> str:
     return f'"items":[{",".join(agent.model_dump_json() for agent in agents.items)}]'
 
 
-def _to_run(row: RunStateRow) -> SentRun:
-    sent = WsRun.model_validate(row).model_dump_json()
-    return SentRun(row.id, row.project_id, row.attempt, row.state in LIVE, sent)
+def _to_sent(run: Run) -> SentRun:
+    return SentRun(run.id, run.project_id, run.attempt, run.state in LIVE, run.model_dump_json())
 
 
 def _to_event(row: EventRow) -> WsRunEvent:
-    detail = {"old_state": row.old_state, "new_state": row.new_state, "reason": row.reason, **(row.data or {})}
-    return WsRunEvent(
-        seq=row.seq, run_id=row.run_id, at=to_time(row.at), type=row.kind, attempt=row.attempt, detail=detail
-    )
+    return WsRunEvent(run_id=row.run_id, **to_event(row).model_dump())

@@ -46,4 +46,4 @@ class PlatformGauges(Collector):
     def _count_runs(self) -> dict[RunState, int]:
         query = select(Run.state, func.count()).where(Run.archived_at.is_(None), Run.deleted_at.is_(None))
         with self._database.read() as connection:
-            return dict(connection.execute(query.group_by(Run.state)).tuples())
+            return dict(connection.execute(query.group_by(Run.state)).all())

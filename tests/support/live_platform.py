@@ -40,6 +40,7 @@ from utp.store.tables.job import Job
 REPOSITORY = Path(__file__).resolve().parents[2]
 NUM_CPUS = 8
 """As Ray counts them: runs that are held cost nothing, so several may be under way."""
+UP_TRIES = 3
 SECRET = "hf_canaryThatSingsNowhere"
 """What HF_TOKEN is to the workers."""
 TIMEOUT_S = 600.0
@@ -111,8 +112,14 @@ class LivePlatform:
         self._stack.close()
 
     def up(self) -> None:
+        """Start it; on a machine that many share Ray may give up at first, for its node has 30 s to register."""
         web = [] if self.web_port is None else ["--web", "--port", str(self.web_port)]
-        self.utp("up", *web, "--num-cpus", str(NUM_CPUS), *self.port_options)
+        options = [*web, "--num-cpus", str(NUM_CPUS), *self.port_options]
+        for _ in range(UP_TRIES - 1):
+            with contextlib.suppress(AssertionError):
+                self.utp("up", *options)
+                return
+        self.utp("up", *options)
 
     @property
     def port_options(self) -> list[str]:

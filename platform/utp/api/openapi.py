@@ -59,7 +59,7 @@ def _add_problems(document: dict[str, Any]) -> None:
         for operation in path.values():
             for status, description in PROBLEM_STATUSES.items():
                 known = operation["responses"].get(str(status))
-                if known is None or status == 422:
+                if known is None or status in (405, 422):  # FastAPI names the latter, and JSON for the former
                     content = {MEDIA_TYPE: reference}
                     operation["responses"][str(status)] = {"description": description, "content": content}
     for unused in ("HTTPValidationError", "ValidationError"):

@@ -22,3 +22,9 @@ def test_group_of_an_unknown_project_is_404(client: TestClient) -> None:
     url = f"/api/v1/projects/{'a' * 32}/groups"
     assert client.get(url).status_code == 404
     assert client.post(url, json={"name": "a"}).status_code == 404
+
+
+def test_things_of_an_unknown_project_are_404(client: TestClient) -> None:
+    for things in ("models", "runs", "groups", "datasets"):
+        assert client.get(f"/api/v1/projects/{'a' * 32}/{things}").status_code == 404, things
+    assert client.post(f"/api/v1/projects/{'a' * 32}/models", json={"name": "a"}).status_code == 404

@@ -33,6 +33,7 @@ from utp.errors import DatasetError
 from utp.store.errors import NotFound
 from utp.store.recorder.creation import CreationKey
 from utp.store.repositories.datasets import DatasetRepository, DatasetRow, ScanRow
+from utp.store.repositories.project_overviews import ProjectOverviews
 from utp.store.sample_index import IndexedSample, SampleIndex, index_path
 
 SILENT = "the scanner ended without a word; scan again"
@@ -50,6 +51,7 @@ class DatasetService:
     def list_datasets(self, project_id: str, page: PageRequest) -> DatasetPage:
         """Return what a project has registered or trained on."""
         self._principal.require(project_id, Action.READ)
+        ProjectOverviews(self._services.database).check_exists(project_id)
         rows = self._datasets.list_of_project(project_id)
         if page.q:
             rows = [row for row in rows if page.q.lower() in f"{row.names[project_id]} {row.root}".lower()]
@@ -65,6 +67,7 @@ class DatasetService:
             Conflict: the project has it already.
         """
         self._principal.require(project_id, Action.WRITE)
+        ProjectOverviews(self._services.database).check_exists(project_id)
         root = dataset_root(asked.root, self._services.settings)
         if not root.is_dir():
             raise DatasetError(asked.root, "is no folder; name one that the server sees")

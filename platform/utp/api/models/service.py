@@ -25,6 +25,7 @@ from utp.api.services import Services
 from utp.store.access import Stage
 from utp.store.recorder.creation import CreationKey
 from utp.store.repositories.models import ModelRepository, ModelRow, ModelVersionRow
+from utp.store.repositories.project_overviews import ProjectOverviews
 
 SORTS = {
     "name": lambda row: row.name,
@@ -45,6 +46,7 @@ class ModelService:
     def list_models(self, project_id: str, page: PageRequest) -> RegisteredModelPage:
         """Return a project's models."""
         self._principal.require(project_id, Action.READ)
+        ProjectOverviews(self._services.database).check_exists(project_id)
         rows = self._models.list_of_project(project_id)
         if page.q:
             rows = [row for row in rows if page.q.lower() in f"{row.name} {row.description}".lower()]
@@ -54,6 +56,7 @@ class ModelService:
     def create(self, project_id: str, asked: ModelCreate, creation: CreationKey | None) -> RegisteredModel:
         """Register a model. Raises `Conflict`."""
         self._principal.require(project_id, Action.WRITE)
+        ProjectOverviews(self._services.database).check_exists(project_id)
         model_id = self._recorder.add_model(
             project_id, asked.name, description=asked.description, by=self._principal.name, creation=creation
         )

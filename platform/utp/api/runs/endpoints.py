@@ -29,6 +29,7 @@ from utp.api.runs.schemas import (
 from utp.api.runs.service import RunService
 from utp.api.schemas import ID_PATTERN
 from utp.api.security.permissions import Action
+from utp.store.repositories.project_overviews import ProjectOverviews
 
 router = APIRouter(tags=["runs"])
 
@@ -49,6 +50,7 @@ def list_project_runs(
 ) -> RunPage:
     """List the runs of a project."""
     principal.require(project_id, Action.READ)
+    ProjectOverviews(services.database).check_exists(project_id)
     return RunService(services, principal).list_runs(replace(wanted, project_id=project_id), page)
 
 

@@ -42,7 +42,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics,
     agents,
     queue,
-    logs,
     datasets,
     comparisons,  # before runs: /runs/compare would be taken for a run of that name
     checkpoints,

@@ -114,7 +114,7 @@ def test_submission_that_was_cut_off_is_made_once(platform: LivePlatform, undist
     assert ours in ([run.attempts[0].submission_id], [])  # a job that is over is forgotten after a while
 
 
-@pytest.mark.parametrize("actor", ["HeadActor", "DispatcherActor"])
+@pytest.mark.parametrize("actor", ["HeadActor", "GpuRegistryActor", "DispatcherActor"])
 def test_killed_actor_comes_back_and_the_run_does_not_notice(
     platform: LivePlatform, undisturbed: Rows, actor: str
 ) -> None:  # row 18
@@ -126,4 +126,4 @@ def test_killed_actor_comes_back_and_the_run_does_not_notice(
     run = platform.wait_ended(run_id)
     assert [attempt.outcome for attempt in run.attempts] == [Outcome.SUCCEEDED]
     assert rows_of(platform.paths(run)) == undisturbed
-    assert platform.wait_ended(platform.submit()).state is RunState.SUCCEEDED  # all are of use again
+    assert platform.wait_ended(platform.submit()).state is RunState.SUCCEEDED  # all three are of use again

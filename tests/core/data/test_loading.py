@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +21,7 @@ from PIL import Image
 
 from utp.core.augmentations.entries import StandardOptions
 from utp.core.augmentations.standard import build
+from utp.core.data import loading
 from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches
 from utp.core.data.manifest import Manifest, scan_dataset
 from utp.core.data.transforms import Preprocessing
@@ -214,6 +216,32 @@ def test_killed_loader_process_is_named_with_its_signal(manifest: Manifest) -> N
     with pytest.raises(DataLoaderWorkerDied, match=r"killed by SIGKILL.*num_workers=0"):
         next(batches.epoch(0))
     batches.close()
+
+
+def die_later() -> None:
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class BrokenConnection:
+    """Batches whose connection to a loader process breaks before its death is known."""
+
+    def __init__(self) -> None:
+        process = multiprocessing.get_context("forkserver").Process(target=die_later)
+        process.start()
+        self._workers = [process]
+
+    def __iter__(self) -> BrokenConnection:
+        return self
+
+    def __next__(self) -> ImageBatch:
+        raise ConnectionResetError
+
+
+@pytest.mark.process
+def test_death_that_shows_after_the_connection_broke_is_waited_for() -> None:
+    with pytest.raises(DataLoaderWorkerDied, match="killed by SIGKILL"):
+        loading._next(BrokenConnection())
 
 
 def load_and_wait(manifest: Manifest, folder: Path, ready: Connection) -> None:

@@ -26,6 +26,9 @@ from utp.errors import DataLoaderWorkerDied, UtpError
 
 __all__ = ["EvalBatches", "ImageBatch", "TrainBatches"]
 
+DEATH_SHOWS_S = 10.0
+"""From a connection that broke to the word that a loader process died; without a death an error is raised as late."""
+
 OnCorrupt = Callable[[Sequence[tuple[str, str]]], None]
 """Told (path, reason) of files that could not be read and are left out; raises where they are too many."""
 
@@ -277,7 +280,10 @@ def _next(batches: Iterator[ImageBatch]) -> ImageBatch | UtpError:
     try:
         return next(batches)
     except (RuntimeError, OSError, EOFError) as error:  # OSError, EOFError: it died while handing over a tensor
-        if cause := _cause_of_death(getattr(batches, "_workers", ())):
+        workers = getattr(batches, "_workers", ())
+        if not isinstance(error, RuntimeError):
+            multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=DEATH_SHOWS_S)
+        if cause := _cause_of_death(workers):
             raise DataLoaderWorkerDied(cause) from error
         raise
 

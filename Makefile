@@ -9,7 +9,7 @@ SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard pla
 NPM = "$$(for p in $(RUN)/python $(CANDIDATES); do command -v "$$p" && break; done)" tools/node.py web_ui
 BENCHES := $(sort $(wildcard bench/*.py))
 
-.PHONY: help install ui dev screenshots verify-ui demo test test-faults test-cluster test-api-fuzz verify lint types contracts check-lock bench lock clean
+.PHONY: help install ui dev client e2e screenshots verify-ui demo test test-faults test-cluster test-api-fuzz verify lint types contracts check-lock bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,7 +32,7 @@ test-cluster: $(VENV)/.installed-dev ## run the tests on a platform with a real 
 test-api-fuzz: $(VENV)/.installed-dev ## send thousands of made-up requests to the API
 	@$(RUN)/python -m pytest -m fuzz tests/api/fuzz
 
-verify: lint types contracts check-lock test ## what a change must pass: lint, types, import contracts, lock, tests
+verify: lint types contracts check-lock test verify-ui ## what a change must pass: lint, types, import contracts, lock, tests, the page
 
 lint: $(VENV)/.installed-dev
 	@$(RUN)/ruff check .
@@ -62,11 +62,23 @@ dev: web_ui/node_modules/.package-lock.json $(VENV)/.installed-train ## the page
 	@$(RUN)/python -m utp.entrypoints.api --port 8000 & api=$$!; trap "kill $$api" EXIT; \
 	API_ORIGIN=http://127.0.0.1:8000 $(NPM) run dev
 
+e2e: ui $(VENV)/.installed-dev ## the page in a real browser, on the real API with real runs
+	@$(NPM) run e2e
+
 screenshots: ui $(VENV)/.installed-dev ## every page, light and dark, 1280 and 390 wide, into web_ui/screenshots
 	@$(NPM) run screenshots
 
-verify-ui: web_ui/node_modules/.package-lock.json ## what a change of the page must pass: lint, types, tests, generated client
+verify-ui: web_ui/node_modules/.package-lock.json web_ui/tools/openapi/node_modules/.package-lock.json $(VENV)/.installed-dev ## what a change of the page must pass: lint, types, tests, generated client
+	@$(RUN)/python -m utp.entrypoints.openapi | cmp -s - web_ui/openapi.json || \
+		{ echo "web_ui/openapi.json is not what the API says: run make client, and commit what it changes." >&2; exit 1; }
 	@$(NPM) run verify
+
+client: web_ui/tools/openapi/node_modules/.package-lock.json $(VENV)/.installed-dev ## write the page's API types anew, from the API
+	@$(RUN)/python -m utp.entrypoints.openapi > web_ui/openapi.json
+	@$(NPM) run api
+
+web_ui/tools/openapi/node_modules/.package-lock.json: web_ui/tools/openapi/package-lock.json
+	@$(NPM) --prefix tools/openapi ci --no-audit --no-fund && touch $@
 
 web_ui/node_modules/.package-lock.json: web_ui/package-lock.json
 	@$(NPM) ci --no-audit --no-fund && touch $@

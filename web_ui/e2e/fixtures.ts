@@ -1,11 +1,11 @@
 import { test as base, expect, type Page } from "@playwright/test";
 
-/** What a page says on its console when something is wrong; refusals that a test asks for are not counted. */
+/** What a page says on its console when something is wrong; refusals and a cut network that a test asks for are not counted. */
 export function listen(page: Page): string[] {
   const noise: string[] = [];
   page.on("pageerror", (e) => noise.push(`pageerror: ${e.message}`));
   page.on("console", (m) => {
-    const isRefusal = /the server responded with a status of (4\d\d)/.test(m.text());
+    const isRefusal = /the server responded with a status of 4\d\d|ERR_INTERNET_DISCONNECTED/.test(m.text());
     if (m.type() === "error" && !isRefusal) noise.push(m.text());
   });
   return noise;

@@ -34,6 +34,7 @@ export default async function setup(config: FullConfig) {
     ? null
     : spawn(process.env.PYTHON ?? `${ROOT}.venv/bin/python`, ["e2e/server.py", String(PORT), FOLDER], {
         stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, PYTHONPATH: `${ROOT}platform:${ROOT}` },
       });
   const link = server ? await readLink(server) : (process.env.E2E_LINK ?? "");
   const browser = await chromium.launch(use?.launchOptions);

@@ -2,12 +2,21 @@
 // The only file that knows the router.
 import NextLink from "next/link";
 import { usePathname, useRouter, useSearchParams } from "next/navigation";
-import { type ComponentProps, useCallback, useEffect, useSyncExternalStore } from "react";
+import { type ComponentProps, type MouseEvent, useCallback, useEffect, useSyncExternalStore } from "react";
+import { useServerState } from "@/lib/server-state";
+import { toast } from "@/lib/toast";
 import { matchRoute } from "./route";
+
+/** While the server is away a page can't be fetched, and the browser would show its own error in place of ours. */
+function stay(e: MouseEvent) {
+  if (!useServerState.getState().isAway) return;
+  e.preventDefault();
+  toast("failed", "This page opens when the server is back.");
+}
 
 /** No prefetch: a table of runs would ask for dozens of payloads. */
 export function Link({ href, ...props }: Omit<ComponentProps<"a">, "href"> & { href: string }) {
-  return <NextLink href={href} prefetch={false} {...props} />;
+  return <NextLink href={href} prefetch={false} onClick={stay} {...props} />;
 }
 export const usePath = () => usePathname();
 export const useGo = () => {

@@ -47,6 +47,7 @@ export function LineChart({
   });
   // What makes another plot; points alone go into the one that is there.
   const shape = JSON.stringify([
+    xLabel,
     visible.map((c) => [c.key, c.color]),
     smooth > 0,
     isLog,
@@ -67,6 +68,7 @@ export function LineChart({
         points,
         height,
         isLog,
+        isWhole: xLabel === "step",
         isSmoothed: smooth > 0,
         bands: marks,
         syncKey,

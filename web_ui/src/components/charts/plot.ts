@@ -8,6 +8,7 @@ type Plot = {
   points: uPlot.AlignedData;
   height: number;
   isLog: boolean;
+  isWhole: boolean; // x counts something: no ticks between
   isSmoothed: boolean;
   bands: Band[];
   syncKey: string | undefined;
@@ -36,14 +37,17 @@ function drawBands(u: uPlot, bands: Band[], look: Look) {
   ctx.clip();
   bands.forEach((b, i) => {
     const left = u.valToPos(b.from, "x", true);
-    const right = u.valToPos(b.to, "x", true);
+    const right = Math.min(u.valToPos(b.to, "x", true), bbox.left + bbox.width);
     ctx.fillStyle = look.band;
     ctx.globalAlpha = i % 2 ? 0.55 : 0;
     ctx.fillRect(left, bbox.top, right - left, bbox.height);
     ctx.globalAlpha = 1;
     ctx.fillStyle = look.text;
     ctx.font = `${10 * devicePixelRatio}px ${look.font.slice(5)}`;
-    if (right - left > 40) ctx.fillText(b.label, left + 4, bbox.top + 12 * devicePixelRatio);
+    ctx.textAlign = "left"; // the axes leave theirs behind
+    ctx.textBaseline = "alphabetic";
+    if (right - left > ctx.measureText(b.label).width + 8)
+      ctx.fillText(b.label, left + 4, bbox.top + 12 * devicePixelRatio);
   });
   ctx.restore();
 }
@@ -62,6 +66,7 @@ function lines(p: Plot, look: Look): uPlot.Series[] {
   return p.isSmoothed ? [...raw, ...p.series.map((c) => line(c, false))] : raw;
 }
 
+const WHOLE = Array.from({ length: 10 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
 const ticks = (_: uPlot, values: (number | null)[]) => values.map((v) => (v == null ? "" : tick(v)));
 
 export function buildPlot(el: HTMLElement, p: Plot): uPlot {
@@ -81,7 +86,7 @@ export function buildPlot(el: HTMLElement, p: Plot): uPlot {
       },
       scales: { x: { time: false }, y: p.isLog ? { distr: 3 } : {} },
       axes: [
-        { ...axis, size: 28 },
+        { ...axis, size: 28, ...(p.isWhole ? { incrs: WHOLE } : {}) },
         { ...axis, size: 52 },
       ],
       series: [{}, ...lines(p, look)],

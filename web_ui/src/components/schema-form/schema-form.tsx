@@ -14,7 +14,9 @@ export function groupFields(schema: Schema): [string, [string, Prop][]][] {
   const rank = ([name, p]: [string, Prop]) =>
     schema.required?.includes(name) ? 0 : p.type === "object" ? 2 : 1;
   for (const fields of groups.values()) fields.sort((a, b) => rank(a) - rank(b));
-  return [...groups];
+  // The groups in which something must be filled in come first.
+  const isNeeded = (fields: [string, Prop][]) => fields.some(([name]) => schema.required?.includes(name));
+  return [...groups].sort(([, a], [, b]) => Number(isNeeded(b)) - Number(isNeeded(a)));
 }
 
 /** All fields by group, in the schema's order; `show` says which (a search, only those that were changed). */

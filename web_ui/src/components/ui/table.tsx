@@ -5,7 +5,7 @@ import { cn } from "@/lib/cn";
 export function Table({ className, label, ...props }: ComponentProps<"table"> & { label: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scroll region must be reachable by keyboard
-    <section aria-label={label} tabIndex={0} className="overflow-x-auto">
+    <section aria-label={label} tabIndex={0} className="relative overflow-x-auto">
       <table className={cn("w-full text-left [&_tbody_tr:last-child>td]:border-0", className)} {...props} />
     </section>
   );

@@ -20,7 +20,10 @@ export function CompareCurves({ runs }: { runs: ComparedRun[] }) {
     combine: (all) =>
       [
         ...new Set(
-          all.flatMap((q) => q.data?.items.filter((n) => n.group !== "system").map((n) => n.name) ?? []),
+          all.flatMap(
+            (q) =>
+              q.data?.items.filter((n) => n.group === "train" || n.group === "val").map((n) => n.name) ?? [],
+          ),
         ),
       ].join("\n"),
   });

@@ -84,7 +84,7 @@ function Editor(p: EditorProps) {
       <Card className="flex flex-wrap items-start gap-4 p-4">
         <Field
           label="Name"
-          className="w-72 max-w-full"
+          className="w-full md:w-72"
           error={fieldError(save.error, "name")}
           hint={
             p.config && !isInPlace
@@ -94,10 +94,10 @@ function Editor(p: EditorProps) {
         >
           {(aria) => <Input {...aria} value={name} onChange={(e) => setName(e.target.value)} />}
         </Field>
-        <div className="min-w-0 flex-1 pt-5">
+        <div className="min-w-0 md:flex-1 md:pt-5">
           <Verdict draft={draft} />
         </div>
-        <div className="flex gap-2 pt-5">
+        <div className="flex gap-2 md:pt-5">
           <Button variant="outline" size="md" disabled={!canSave} onClick={() => submit(false)}>
             <Save aria-hidden /> {isInPlace || !p.config ? "Save" : "Save as new"}
           </Button>

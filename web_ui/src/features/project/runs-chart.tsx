@@ -38,7 +38,10 @@ export function RunsChart({
   const nameOf = (id: string) => runs.find((r) => r.id === id)?.name ?? id;
   const drawn = curves.map((c) => toCurve(c, xAxis, nameOf(c.runId), seriesColor(charted.indexOf(c.runId))));
   const choices = [
-    ...new Set([best, ...(names.data?.items.filter((n) => n.group !== "system").map((n) => n.name) ?? [])]),
+    ...new Set([
+      best,
+      ...(names.data?.items.filter((n) => n.group === "train" || n.group === "val").map((n) => n.name) ?? []),
+    ]),
   ];
   if (error) return <Failed error={error} retry={refetch} />;
   return (

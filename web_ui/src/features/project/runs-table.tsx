@@ -195,7 +195,7 @@ export function RunsTable(p: Props) {
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a scroll region must be reachable by keyboard
       tabIndex={0}
       aria-label="Rows of runs"
-      className="max-h-[70dvh] min-h-40 overflow-auto"
+      className="relative max-h-[70dvh] min-h-40 overflow-auto"
     >
       <table
         aria-label="Runs"

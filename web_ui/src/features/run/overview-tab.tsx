@@ -25,6 +25,8 @@ const TITLES: Record<string, string> = { loss: "Loss", acc: "Accuracy", lr: "Lea
 export function groupNames(names: MetricName[]): { title: string; names: string[] }[] {
   const groups = new Map<string, string[]>();
   for (const n of names) groups.set(topic(n.name), [...(groups.get(topic(n.name)) ?? []), n.name]);
+  for (const list of groups.values())
+    list.sort((a, b) => Number(a.startsWith("val")) - Number(b.startsWith("val")));
   const rank = (t: string) => ["loss", "acc", "f1", "auroc", "lr"].indexOf(t) >>> 0; // -1 becomes the last
   return [...groups]
     .sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b))
@@ -34,12 +36,12 @@ export function groupNames(names: MetricName[]): { title: string; names: string[
     }));
 }
 
-/** Each attempt as a stretch of steps, from where it began to where the next one took over. */
-export function attemptBands(attempts: RunDetail["attempts"], lastStep: number): Band[] {
+/** Each attempt as a stretch of steps, from where it began to where the next one took over, the last one without an end. */
+export function attemptBands(attempts: RunDetail["attempts"]): Band[] {
   const begun = attempts.filter((a) => a.start_step != null);
   return begun.map((a, i) => ({
     from: a.start_step ?? 0,
-    to: begun[i + 1]?.start_step ?? Math.max(a.step ?? 0, lastStep),
+    to: begun[i + 1]?.start_step ?? Number.POSITIVE_INFINITY,
     label: `attempt ${a.attempt}`,
   }));
 }
@@ -50,7 +52,7 @@ function Charts({ run, names }: { run: RunDetail; names: MetricName[] }) {
   const { curves, error, isPending, refetch } = useCurves(runIds, wanted, isAlive(run.state) ? runIds : []);
   const xAxis = useUi((s) => s.xAxis);
   const groups = useMemo(() => groupNames(names), [names]);
-  const bands = attemptBands(run.attempts, run.step ?? 0);
+  const bands = attemptBands(run.attempts);
   if (error && !curves.length) return <Failed error={error} retry={refetch} />;
   if (isPending) return <ChartsSkeleton />;
   return (
@@ -92,7 +94,7 @@ export function OverviewTab({ run }: { run: RunDetail }) {
   return (
     <Loaded query={names} skeleton={<ChartsSkeleton />}>
       {({ items }) => {
-        const shown = items.filter((n) => n.group !== "system");
+        const shown = items.filter((n) => n.group === "train" || n.group === "val");
         if (!shown.length)
           return (
             <Card>

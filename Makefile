@@ -8,7 +8,7 @@ CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard platform/utp/core/native/*.c)
 BENCHES := $(sort $(wildcard bench/*.py))
 
-.PHONY: help install demo test test-faults test-cluster verify lint types contracts check-lock bench lock clean
+.PHONY: help install demo test test-faults test-gpu test-cluster verify lint types contracts check-lock bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ test: $(VENV)/.installed-dev ## run all tests but those on a real Ray
 
 test-faults: $(VENV)/.installed-dev ## run the tests that kill processes and fill disks, alone
 	@$(RUN)/python -m pytest -m fault || { code=$$?; [ $$code -eq 5 ] && echo "There are no fault tests yet." || exit $$code; }
+
+test-gpu: $(VENV)/.installed-dev ## run the tests that need a GPU, which `make test` skips where there is none
+	@$(RUN)/python -m pytest -m gpu
 
 test-cluster: $(VENV)/.installed-dev ## run the tests on a platform with a real Ray
 	@$(RUN)/python -m pytest -m ray

@@ -9,7 +9,7 @@ SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard pla
 NPM = "$$(for p in $(RUN)/python $(CANDIDATES); do command -v "$$p" && break; done)" tools/node.py web_ui
 BENCHES := $(sort $(wildcard bench/*.py))
 
-.PHONY: help install ui dev client e2e screenshots verify-ui demo test test-faults test-cluster test-api-fuzz verify lint types contracts check-lock bench lock clean
+.PHONY: help install ui dev client e2e screenshots verify-ui demo test test-faults test-gpu test-cluster test-api-fuzz verify lint types contracts check-lock bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ test: $(VENV)/.installed-dev ## run all tests but those on a real Ray and the lo
 
 test-faults: $(VENV)/.installed-dev ## run the tests that kill processes and fill disks, alone
 	@$(RUN)/python -m pytest -m fault || { code=$$?; [ $$code -eq 5 ] && echo "There are no fault tests yet." || exit $$code; }
+
+test-gpu: $(VENV)/.installed-dev ## run the tests that need a GPU, which `make test` skips where there is none
+	@$(RUN)/python -m pytest -m gpu
 
 test-cluster: $(VENV)/.installed-dev ## run the tests on a platform with a real Ray
 	@$(RUN)/python -m pytest -m ray

@@ -31,3 +31,9 @@ def test_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert len(links) > 5
     assert [link for link in links if not (REPOSITORY / link).exists()] == []
+
+
+def test_every_test_on_a_gpu_is_listed_as_unverified_without_one() -> None:
+    there = re.findall(r"^def (test_\w+)", (REPOSITORY / "tests" / "core" / "test_on_gpu.py").read_text(), re.M)
+    assert there
+    assert sorted(re.findall(r"`(test_\w+)`", README)) == sorted(there)

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """Mount that local model directories lie beneath. Unset: ordinary local paths."""
 
     cache_dir: Path = Field(default_factory=_default_cache_dir, validation_alias="UTP_CACHE_DIR")
-    """Where dataset manifests and decoded pictures are kept between runs; safe to delete."""
+    """Where dataset manifests, decoded pictures and compiled models are kept between runs; safe to delete."""
 
     home: Path = Field(default_factory=_default_home, validation_alias="UTP_HOME")
     """Where the platform on this machine keeps its database, its copies of logs and what `utp up` started."""

@@ -1,4 +1,4 @@
-"""Two real processes with a gloo process group, which run functions together."""
+"""Two real processes with a process group (gloo, or NCCL with a GPU each), which run functions together."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TIMEOUT_S = 120
 class WorkerGroup:
     """Processes that stay; each call opens a group of its own, so that what one breaks the next does not see."""
 
-    def __init__(self, size: int = 2) -> None:
+    def __init__(self, size: int = 2, backend: str = "gloo") -> None:
         context: Any = start_worker_server()
         self._workers: list[tuple[ForkServerProcess | SpawnProcess, Connection]] = []
         for rank in range(size):
             ours, theirs = multiprocessing.Pipe()
-            process = context.Process(target=_serve, args=(rank, size, theirs), daemon=True)
+            process = context.Process(target=_serve, args=(rank, size, backend, theirs), daemon=True)
             process.start()
             self._workers.append((process, ours))
 
@@ -52,9 +52,11 @@ class WorkerGroup:
             process.kill()
 
 
-def _serve(rank: int, size: int, connection: Connection) -> None:
+def _serve(rank: int, size: int, backend: str, connection: Connection) -> None:
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    if backend == "nccl":
+        torch.cuda.set_device(rank)
     while True:
         try:
             function, args, rendezvous = connection.recv()
@@ -62,7 +64,7 @@ def _serve(rank: int, size: int, connection: Connection) -> None:
             return
         timeout = datetime.timedelta(seconds=TIMEOUT_S)
         store = distributed.FileStore(rendezvous, size)
-        distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=timeout)
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
         try:
             answer = function(*args)
         except Exception as error:  # noqa: BLE001 - the edge of a process

@@ -122,7 +122,8 @@ class TrainConfig:
     with convolutions beyond a patch embedding, and no for plain transformers; a resumed run keeps what it had."""
 
     compile: bool = False
-    """Compile the model with `torch.compile`: a slow start, once per batch size, and faster steps after it."""
+    """Compile the model with `torch.compile`: a slow start, once per batch size, and faster steps after it; roundings
+    differ. Needs a C++ compiler. What was compiled is kept below `UTP_CACHE_DIR` and found by later runs."""
 
     sync_batchnorm: bool = False
     """Take batch-norm statistics over all workers; needs several GPUs."""

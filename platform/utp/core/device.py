@@ -75,7 +75,7 @@ def resolve_compute(config: TrainConfig, saved: Mapping[str, Any] | None = None)
         ConfigError: `device` is cuda and there is none.
     """
     notes: list[str] = []
-    device = _resolve_device(config)
+    device = resolve_device(config)
     num_threads = config.num_threads or max(1, available_cores() // num_workers_here())
     wanted = torch.bfloat16 if config.autocast_dtype == "bfloat16" else torch.float32
     if wanted is torch.bfloat16 and not gains_from_bfloat16(device):
@@ -94,7 +94,8 @@ def resolve_compute(config: TrainConfig, saved: Mapping[str, Any] | None = None)
     return Compute(device, wanted, num_threads, config.deterministic), tuple(notes)
 
 
-def _resolve_device(config: TrainConfig) -> torch.device:
+def resolve_device(config: TrainConfig) -> torch.device:
+    """Return where a run computes. Raises `ConfigError` where `device` is cuda and there is none."""
     has_cuda = torch.cuda.is_available()
     if config.device == "cuda" and not has_cuda:
         raise ConfigError(

@@ -7,6 +7,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from utp.core.compilation import compile_in_place, is_compiled
+
 
 class Ema:
     """Exponential moving average of a model, on its device: `average += (1 - decay) * (weights - average)`.
@@ -22,6 +24,8 @@ class Ema:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.module = deepcopy(model).requires_grad_(False).eval()
+        if is_compiled(model):
+            compile_in_place(self.module)
         self._decay = decay
         self._averaged, self._sources, self._copied = _pair_tensors(self.module, model)
 

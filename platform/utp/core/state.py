@@ -165,7 +165,7 @@ class Meters:
         self._step = torch.zeros(len(names) + 2, dtype=torch.float64, device=device)
         self._skipped = torch.zeros_like(self._step)
         self._skipped[-1] = 1.0
-        self._step_sums, self._step_samples = self._step[:-2], self._step[-2]  # views, made once
+        *self._step_totals, self._step_samples, _ = self._step.unbind()  # views, made once
 
     @property
     def step_sums(self) -> Tensor:
@@ -174,7 +174,8 @@ class Meters:
 
     def add(self, sums: Mapping[str, Tensor], num_samples: int) -> None:
         """Add one micro-batch of the present step."""
-        self._step_sums += torch.stack([sums[name].detach() for name in self.names])
+        for total, name in zip(self._step_totals, self.names, strict=True):
+            total.add_(sums[name].detach())
         self._step_samples += num_samples
 
     def end_step(self, is_bad: Tensor | None) -> None:

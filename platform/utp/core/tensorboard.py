@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard.summary import hparams
-from torch.utils.tensorboard.writer import SummaryWriter
+from torch.utils.tensorboard.summary import hparams, image, scalar, text
 
+from utp.core.event_file import EventFile
 from utp.core.figures import DPI
-
-FLUSH_S = 10
 
 TAGS = {
     "epoch": "epoch",
@@ -32,6 +31,7 @@ GROUPS = ("train", "val", "test", "time", "gpu")
 """An id that begins so, as `val_f1_macro`, becomes `val/f1_macro`; `acc@5` becomes `acc5`. Others keep their name."""
 
 
+@lru_cache(maxsize=1024)
 def tag_of(metric_id: str) -> str:
     """Return the TensorBoard tag of a metric id."""
     if metric_id in TAGS:
@@ -51,7 +51,7 @@ class TensorBoardLog:
     """
 
     def __init__(self, directory: Path, purge_step: int | None = None) -> None:
-        self._writer = SummaryWriter(str(directory), purge_step=purge_step, flush_secs=FLUSH_S)
+        self._events = EventFile(directory, purge_step)
 
     def write_row(self, row: Mapping[str, Any]) -> None:
         """Write the numbers of a row at its `step`; None, texts and flags are left out."""
@@ -60,21 +60,21 @@ class TensorBoardLog:
             for metric_id, value in row.items()
             if metric_id != "step" and _is_number(value)
         ]
-        event_file: Any = self._writer.file_writer
-        event_file.add_summary(Summary(value=values), row["step"])  # as one event: add_scalar writes one for each
+        self._events.add(Summary(value=values), row["step"])
 
     def write_figure(self, tag: str, figure: Figure | Path, step: int) -> None:
         """Write a figure, or the PNG that was saved of it, as an image."""
         with BytesIO() as png:
             if isinstance(figure, Figure):
                 figure.savefig(png, format="png", dpi=DPI)
-            with Image.open(png if isinstance(figure, Figure) else figure) as image:
-                pixels = np.asarray(image.convert("RGB"))
-        self._writer.add_image(tag, pixels, step, dataformats="HWC")
+            with Image.open(png if isinstance(figure, Figure) else figure) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+        self._events.add(image(tag, pixels, dataformats="HWC"), step)  # type: ignore[no-untyped-call]
 
-    def write_text(self, tag: str, text: str, step: int = 0) -> None:
+    def write_text(self, tag: str, lines: str, step: int = 0) -> None:
         """Write a text that is shown as it stands: indented, or TensorBoard's Markdown would join its lines."""
-        self._writer.add_text(tag, "\n".join(f"    {line}" for line in text.splitlines()), step)
+        indented = "\n".join(f"    {line}" for line in lines.splitlines())
+        self._events.add(text(tag, indented), step)  # type: ignore[no-untyped-call]
 
     def write_hparams(self, config: Mapping[str, Any], metrics: Mapping[str, float | None], step: int = 0) -> None:
         """Write the config and final metrics for the HPARAMS page, once, at the end of a run.
@@ -82,19 +82,18 @@ class TensorBoardLog:
         Into this run's own event file: `add_hparams` would show a second run, in a folder named after the time.
         """
         results = {f"hparams/{tag_of(name)}": value for name, value in metrics.items() if _is_number(value)}
-        event_file: Any = self._writer.file_writer
         for summary in hparams(_flat(config), results):  # type: ignore[no-untyped-call]
-            event_file.add_summary(summary)
+            self._events.add(summary)
         for tag, value in results.items():
-            self._writer.add_scalar(tag, value, step)
+            self._events.add(scalar(tag, value), step)  # type: ignore[no-untyped-call]
 
     def flush(self) -> None:
         """Put everything written so far into the file."""
-        self._writer.flush()
+        self._events.flush()
 
     def close(self) -> None:
         """Flush and close; may be called again."""
-        self._writer.close()
+        self._events.close()
 
 
 def _is_number(value: Any) -> bool:

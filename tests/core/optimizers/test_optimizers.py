@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, AdamW, Optimizer
 
 from utp.core.optimizers.entries import OPTIMIZERS
 
@@ -44,6 +44,23 @@ def test_lamb_is_algorithm_2_of_its_paper(shape: tuple[int, ...]) -> None:
         x = x - LR * ratio * direction
     train(build("lamb", [parameter]), parameter)
     torch.testing.assert_close(parameter.detach().double(), x, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "oracle"), [("adamw", AdamW), ("adam", Adam)])
+def test_fused_adam_is_torchs_bit_for_bit_and_skips_the_steps_it_is_told_to(name: str, oracle: type[Adam]) -> None:
+    ours, theirs = ([nn.Parameter(torch.linspace(-1, 1, 6)), nn.Parameter(torch.ones(2, 3))] for _ in range(2))
+    one, other = build(name, ours), oracle(theirs, lr=LR, weight_decay=DECAY, fused=True)
+    for number, gradient in enumerate(gradients()):
+        is_bad = number == 2
+        for optimizer, parameters in ((one, ours), (other, theirs)):
+            for parameter in parameters:
+                parameter.grad = gradient.reshape(parameter.shape) * (math.nan if is_bad else 1)
+            optimizer.found_inf = torch.ones(()) if is_bad else None  # type: ignore[attr-defined]
+            optimizer.step()
+    for parameter, twin in zip(ours, theirs, strict=True):
+        assert torch.equal(parameter, twin)
+        assert one.state[parameter].keys() == other.state[twin].keys()
+        assert all(torch.equal(value, other.state[twin][key]) for key, value in one.state[parameter].items())
 
 
 def test_lamb_moves_a_matrix_of_zeros() -> None:

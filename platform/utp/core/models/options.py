@@ -8,6 +8,7 @@ from torch import distributed, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from utp.config.train import TrainConfig
+from utp.core.compilation import compile_in_place
 from utp.errors import ConfigError, ModelError
 
 _DROP_PATH_FIELDS = ("drop_path_rate", "drop_connect_rate")  # the latter is EfficientNet's
@@ -63,9 +64,7 @@ def prepare_model(config: TrainConfig, model: PreTrainedModel) -> PreTrainedMode
         _check_workers(config)
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     if config.compile:
-        # In place: `torch.compile(model)` would put `_orig_mod.` before the names of a checkpoint. One graph per batch
-        # size, not one of any size: a resumed run then meets the same kernels, whatever sizes it sees first.
-        model.compile(dynamic=False)
+        compile_in_place(model)
     return model
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch.optim import Optimizer
 
 from utp.core.optimizers.bad_steps import skip_bad_gradients
 from utp.core.optimizers.entries import AdamOptions
+from utp.core.optimizers.group_steps import GroupOptimizer
 from utp.core.optimizers.param_groups import ParamGroup
 
 
@@ -19,7 +19,7 @@ def build(groups: list[ParamGroup], lr: float, options: AdamOptions) -> Optimize
     return skip_bad_gradients(Lamb(groups, lr=lr, betas=options.betas, eps=options.eps))
 
 
-class Lamb(Optimizer):
+class Lamb(GroupOptimizer):
     """Algorithm 2 of the paper, with phi the identity and both moments corrected for their start at 0.
 
     Biases, norm scales and other vectors take plain Adam steps: a trust ratio of a bias that starts at 0 means nothing.
@@ -28,25 +28,17 @@ class Lamb(Optimizer):
     def __init__(self, groups: list[ParamGroup], *, lr: float, betas: tuple[float, float], eps: float) -> None:
         super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": 0.0})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Take one step. `closure` is not supported."""
-        assert closure is None
-        for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if parameters:
-                self._step_group(group, parameters)
-
-    def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
-        updates = self._adam_directions(group, parameters)
+    def _step_group(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
+        updates = self._adam_directions(group, parameters, gradients)
         if group["weight_decay"]:
             torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
         torch._foreach_mul_(updates, _trust_ratios(parameters, updates))
         torch._foreach_add_(parameters, updates, alpha=-group["lr"])
 
-    def _adam_directions(self, group: dict[str, Any], parameters: list[Tensor]) -> list[Tensor]:
+    def _adam_directions(
+        self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]
+    ) -> list[Tensor]:
         beta1, beta2 = group["betas"]
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         states = [self._state_of(parameter) for parameter in parameters]
         means = [state["exp_avg"] for state in states]
         squares = [state["exp_avg_sq"] for state in states]

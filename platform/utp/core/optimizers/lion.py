@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch.optim import Optimizer
 
 from utp.core.optimizers.bad_steps import skip_bad_gradients
 from utp.core.optimizers.entries import LionOptions
+from utp.core.optimizers.group_steps import GroupOptimizer
 from utp.core.optimizers.param_groups import ParamGroup
 
 
@@ -19,24 +19,14 @@ def build(groups: list[ParamGroup], lr: float, options: LionOptions) -> Optimize
     return skip_bad_gradients(Lion(groups, lr=lr, betas=options.betas))
 
 
-class Lion(Optimizer):
+class Lion(GroupOptimizer):
     """Algorithm 2 of the paper; half the state of Adam."""
 
     def __init__(self, groups: list[ParamGroup], *, lr: float, betas: tuple[float, float]) -> None:
         super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Take one step. `closure` is not supported."""
-        assert closure is None
-        for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if parameters:
-                self._step_group(group, parameters)
-
-    def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+    def _step_group(self, group: dict[str, Any], parameters: list[Tensor], gradients: list[Tensor]) -> None:
         beta1, beta2 = group["betas"]
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         momenta = [self._momentum_of(parameter) for parameter in parameters]
         updates = torch._foreach_lerp(momenta, gradients, 1 - beta1)
         torch._foreach_sign_(updates)

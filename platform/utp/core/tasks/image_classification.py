@@ -19,6 +19,7 @@ from utp.config.train import TrainConfig
 from utp.core.augmentations.entries import AUGMENTATIONS, GPU_AUGMENTATIONS
 from utp.core.augmentations.mixing import Mixer
 from utp.core.augmentations.random_erasing import RandomErasing
+from utp.core.compilation import prepare_compiler
 from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
 from utp.core.data.dataset import Transform
 from utp.core.data.decoded_cache import DEFAULT_EDGE, DecodedCache, open_cache
@@ -27,7 +28,7 @@ from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.data.views import view_transform
 from utp.core.data.worker_server import start_worker_server
-from utp.core.device import Compute
+from utp.core.device import Compute, resolve_device
 from utp.core.distributed import from_first_rank
 from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
 from utp.core.losses.class_weights import WeightedLoss, weigh_classes
@@ -275,6 +276,8 @@ def build(
     """
     if config.num_workers:
         start_worker_server()  # early: it gets ready while the model is built
+    if config.compile and evaluates is None:
+        prepare_compiler(settings.cache_dir / "compiled", resolve_device(config))
     source = resolve_source(config.model_flavour, config.model_revision, settings)
     load_architecture(source)  # first: of a model that can't be had, it says so better than the processor does
     preprocessing = load_preprocessing(source.location, revision=source.revision, image_size=config.image_size)
@@ -299,7 +302,8 @@ def build(
         drop_path_rate=config.drop_path_rate,
         gradient_checkpointing=config.gradient_checkpointing,
     )
-    model = prepare_model(config, model)
+    if evaluates is None:  # one pass is over before a compiler is, and has no other workers to agree with
+        model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
     cached = {name: splits[name] for name in _CACHED if evaluates in (None, name)}
     caches = _open_caches(config, manifest, cached, settings.cache_dir / "decoded", on_scan)

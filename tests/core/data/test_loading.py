@@ -21,7 +21,7 @@ from PIL import Image
 
 from utp.core.augmentations.entries import StandardOptions
 from utp.core.augmentations.standard import build
-from utp.core.data import loading
+from utp.core.data import loader
 from utp.core.data.loading import EvalBatches, ImageBatch, TrainBatches
 from utp.core.data.manifest import Manifest, scan_dataset
 from utp.core.data.transforms import Preprocessing
@@ -241,7 +241,7 @@ class BrokenConnection:
 @pytest.mark.process
 def test_death_that_shows_after_the_connection_broke_is_waited_for() -> None:
     with pytest.raises(DataLoaderWorkerDied, match="killed by SIGKILL"):
-        loading._next(BrokenConnection())
+        loader._next(BrokenConnection())
 
 
 def load_and_wait(manifest: Manifest, folder: Path, ready: Connection) -> None:

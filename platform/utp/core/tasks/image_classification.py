@@ -21,9 +21,10 @@ from utp.core.augmentations.mixing import Mixer
 from utp.core.augmentations.random_erasing import RandomErasing
 from utp.core.compilation import prepare_compiler
 from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
-from utp.core.data.dataset import Transform
+from utp.core.data.dataset import ImageBatch, Transform
 from utp.core.data.decoded_cache import DEFAULT_EDGE, DecodedCache, open_cache
-from utp.core.data.loading import EvalBatches, ImageBatch, OnCorrupt, TrainBatches
+from utp.core.data.loader import LoaderOptions
+from utp.core.data.loading import EvalBatches, TrainBatches
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.core.data.views import view_transform
@@ -237,13 +238,18 @@ class ImageClassification:
             batch_size=config.batch_size,
             seed=config.seed,
             is_balanced=config.sampler == "balanced",
-            on_corrupt=self._on_corrupt("train"),
-            cache=self._caches.get("train"),
-            **_loader_options(config),
+            **self._loader_options("train"),
         )
 
-    def _on_corrupt(self, split: str) -> OnCorrupt | None:
-        return partial(self._corrupt.add, split) if self.config.on_corrupt == "skip" else None
+    def _loader_options(self, split: str) -> LoaderOptions:
+        return {
+            "num_workers": self.config.num_workers,
+            "prefetch_factor": self.config.prefetch_factor,
+            "persistent_workers": self.config.persistent_workers,
+            "pin_memory": self.config.device != "cpu",
+            "on_corrupt": partial(self._corrupt.add, split) if self.config.on_corrupt == "skip" else None,
+            "cache": self._caches.get(split),
+        }
 
     def _eval_batches(self, split: str, views: str) -> EvalBatches:
         key = f"{split} {views}"
@@ -253,9 +259,7 @@ class ImageClassification:
                 self.manifest.root,
                 view_transform(views, self.preprocessing),
                 batch_size=self.config.eval_batch_size or self.config.batch_size,
-                on_corrupt=self._on_corrupt(split),
-                cache=self._caches.get(split),
-                **_loader_options(self.config),
+                **self._loader_options(split),
             )
         return self._eval[key]
 
@@ -345,15 +349,6 @@ def _capped(config: TrainConfig, manifest: Manifest, split: str) -> tuple[Sample
     if split == "test" or config.max_datapoints_per_class is None:
         return samples
     return cap_samples(samples, manifest.classes, config.max_datapoints_per_class, config.data_seed)
-
-
-def _loader_options(config: TrainConfig) -> dict[str, Any]:
-    return {
-        "num_workers": config.num_workers,
-        "prefetch_factor": config.prefetch_factor,
-        "persistent_workers": config.persistent_workers,
-        "pin_memory": torch.cuda.is_available() and config.device != "cpu",
-    }
 
 
 def _model_card(config: TrainConfig, manifest: Manifest, facts: Mapping[str, Any]) -> str:

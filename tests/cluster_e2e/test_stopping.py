@@ -9,7 +9,7 @@ import pytest
 from tests.support.live_platform import NUM_CPUS, LivePlatform, held, result_of, rows_of, wait_until
 
 from utp.core.checkpoint import CheckpointStore
-from utp.store.errors import AlreadyEnded
+from utp.store.errors import AlreadyEnded, IllegalMove
 from utp.store.repositories.runs import RunDetail
 from utp.store.states import LIVE, Outcome, RunState, Wish
 
@@ -54,7 +54,7 @@ def test_run_that_is_starting_stops_and_leaves_no_job(platform: LivePlatform) ->
     wait_until(lambda: not platform.processes(run_id), "the end of its job")
 
 
-@pytest.mark.parametrize(("phase", "after"), [("train", 7), ("eval", 0)])
+@pytest.mark.parametrize(("phase", "after"), [("train", 7), ("eval", 0), ("save", 2)])
 @pytest.mark.parametrize(("wish", "state"), [(Wish.STOP, RunState.STOPPED), (Wish.PAUSE, RunState.PAUSED)])
 def test_running_run_saves_leaves_and_goes_on_as_if_undisturbed(
     platform: LivePlatform, undisturbed: list[dict[str, Any]], phase: str, after: int, wish: Wish, state: RunState
@@ -89,6 +89,46 @@ def test_second_pause_and_stop_of_a_paused_run_are_heard(platform: LivePlatform)
     hold.unlink()
     run = platform.wait_ended(run_id, RunState.STOPPED)
     assert (run.wished_by, outcomes(run)) == ("bob", [Outcome.STOPPED])
+
+
+def test_stopped_run_is_tried_again_by_retry_and_a_succeeded_one_is_not(
+    platform: LivePlatform, undisturbed: list[dict[str, Any]]
+) -> None:
+    hold = platform.hold("retry")
+    run_id = platform.submit(held(hold, after=3))
+    platform.wait_held(hold)
+    platform.wait(run_id, lambda run: run.state is RunState.RUNNING)
+    platform.client.wish(run_id, Wish.STOP, by="ann")
+    platform.wait_heard(run_id)
+    hold.unlink()
+    stopped = platform.wait_ended(run_id, RunState.STOPPED)
+    assert platform.client.retry(run_id) is RunState.QUEUED
+    run = platform.wait_ended(run_id)
+    assert rows_of(platform.paths(run)) == undisturbed
+    first, second = run.attempts
+    assert first == stopped.attempts[0]  # what has ended never changes
+    times = [first.created_at, first.started_at, first.ended_at, second.created_at, second.started_at, second.ended_at]
+    assert times == sorted(times)  # type: ignore[type-var]
+    with pytest.raises(IllegalMove):
+        platform.client.retry(run_id)
+
+
+def test_run_of_higher_priority_has_another_make_room_and_that_goes_on_after_it(
+    platform: LivePlatform, undisturbed: list[dict[str, Any]]
+) -> None:
+    hold = platform.hold("low")
+    low = platform.submit(held(hold, after=7), cpus_per_worker=NUM_CPUS, priority=-1)
+    platform.wait_held(hold)
+    platform.wait(low, lambda run: run.state is RunState.RUNNING)
+    high = platform.submit(cpus_per_worker=NUM_CPUS, priority=1)
+    assert platform.wait(low, lambda run: run.state is RunState.STOPPING).wished_by == "a run of higher priority"
+    platform.wait_heard(low)
+    hold.unlink()
+    made_room, first = platform.wait_ended(low), platform.wait_ended(high)
+    assert outcomes(made_room) == [Outcome.PREEMPTED, Outcome.SUCCEEDED]
+    assert first.ended_at is not None
+    assert made_room.attempts[1].created_at > first.ended_at
+    assert rows_of(platform.paths(made_room)) == undisturbed
 
 
 def test_run_that_has_succeeded_is_not_stopped(platform: LivePlatform) -> None:

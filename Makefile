@@ -16,9 +16,13 @@ help: ## list the targets
 
 install: $(VENV)/.installed-train ## install into .venv what training and the cluster need
 
-demo: $(VENV)/.installed-train ## install, make a small dataset, train a model on it (the first time 1 to 15 minutes)
+demo: $(VENV)/.installed-train ## install, start the platform with its page, train a model on it (the first time 2 to 15 minutes)
+	@$(MAKE) --no-print-directory ui || echo "The page can't be built (see above); the demo goes on in the terminal." >&2
 	@$(RUN)/utp data sample digits datasets/digits
-	@$(RUN)/utp train configs/digits.py
+	@$(RUN)/utp up
+	@$(RUN)/utp run submit configs/digits.py --follow
+	@$(RUN)/utp status
+	@echo "Look at the run in the page (utp login-link prints a new link to sign in); $(RUN)/utp down ends what was started."
 
 test: $(VENV)/.installed-dev ## run all tests but those on a real Ray and the long fuzzing
 	@$(RUN)/python -m pytest

@@ -22,7 +22,7 @@ class WebPlatform(LivePlatform):
 
     said = ""
 
-    def start_warm_server(self, stack: ExitStack) -> None:
+    def wait_warm(self) -> None:
         """Train nothing."""
 
     def utp(self, *words: str) -> str:

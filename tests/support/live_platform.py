@@ -113,7 +113,7 @@ class LivePlatform:
 
     def up(self) -> None:
         """Start it; on a machine that many share Ray may give up at first, for its node has 30 s to register."""
-        web = [] if self.web_port is None else ["--web", "--port", str(self.web_port)]
+        web = ["--no-web"] if self.web_port is None else ["--port", str(self.web_port)]
         options = [*web, "--num-cpus", str(NUM_CPUS), *self.port_options]
         for _ in range(UP_TRIES - 1):
             with contextlib.suppress(AssertionError):

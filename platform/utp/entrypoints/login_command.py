@@ -8,6 +8,7 @@ import typer
 
 from utp.api.security.credentials import LINK_PREFIX, hash_secret, new_secret
 from utp.api.security.first_start import login_url
+from utp.entrypoints.web_address import find_web
 from utp.errors import ConfigError
 from utp.settings import get_settings
 from utp.store.access import Role
@@ -16,10 +17,14 @@ from utp.store.recorder import Recorder
 from utp.store.recorder.people import FIRST_ADMIN
 from utp.store.repositories.people import PeopleRepository
 
+DEFAULT_URL = "http://localhost:8000"
+
 
 def login_link(
     user: Annotated[str, typer.Argument(help="Name of the user.")] = FIRST_ADMIN,
-    url: Annotated[str, typer.Option(help="Address of the dashboard.")] = "http://localhost:8000",
+    url: Annotated[
+        str | None, typer.Option(help="Address of the dashboard; without it the one that `utp up` started.")
+    ] = None,
 ) -> None:
     """Print a link that lets a user into the dashboard once.
 
@@ -36,6 +41,7 @@ def login_link(
         user_id = recorder.add_user(FIRST_ADMIN, Role.ADMIN) if found is None else found.id
         code = new_secret(LINK_PREFIX)
         recorder.add_login_link(user_id, hash_secret(code, settings))
-        typer.echo(login_url(url, code))
+        web = find_web(settings.home)
+        typer.echo(login_url(url or (web.url if web else DEFAULT_URL), code))
     finally:
         database.close()

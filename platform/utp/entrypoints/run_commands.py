@@ -19,6 +19,7 @@ from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.run_comparison import compare
 from utp.entrypoints.run_files import delete, export, import_
 from utp.entrypoints.run_tables import print_detail, run_table
+from utp.entrypoints.web_address import find_web
 from utp.errors import ConfigError
 from utp.settings import get_settings
 from utp.store.states import RunState, Wish
@@ -54,10 +55,14 @@ def submit(  # noqa: PLR0917  these are options
         request = RunRequest(num_workers=workers, gpus_per_worker=gpus_per_worker, priority=priority)
     except ValidationError as error:
         raise ConfigError(describe_problems(error, RunRequest)) from error
-    client = LocalClient(get_settings())
+    settings = get_settings()
+    client, web = LocalClient(settings), find_web(settings.home)
     for config in configs:
         queued = client.submit(config, request, project=project, owner=getpass.getuser())
         stdout.print(f"queued {queued.name}", soft_wrap=True, markup=False)
+        if web is not None:
+            project_id = client.get(queued.id).project_id
+            stdout.print(f"its page: {web.url}/projects/{project_id}/runs/{queued.id}", soft_wrap=True, markup=False)
         if follow:
             _follow(client, queued.id)
 

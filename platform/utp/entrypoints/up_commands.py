@@ -37,7 +37,7 @@ def up(  # noqa: PLR0917  these are options
     num_gpus: Annotated[int | None, typer.Option(help="GPUs to count; those there are without it.")] = None,
     port: Annotated[int, typer.Option(help="The dashboard and the API.")] = 8000,
     host: Annotated[str, typer.Option(help="Address that the dashboard listens on.")] = "127.0.0.1",
-    web: Annotated[bool, typer.Option(help="Start the dashboard on Ray Serve.")] = False,
+    web: Annotated[bool, typer.Option(help="Start the dashboard, on Ray Serve.")] = True,
 ) -> None:
     """Start the platform on this machine: Ray, store, actors, dashboard.
 
@@ -58,6 +58,8 @@ def up(  # noqa: PLR0917  these are options
         _check_can_join(settings, address, is_default=(ports, num_cpus, num_gpus) == (Ports(), None, None))
         _upgrade_store(settings)
         cluster = _join(address, settings)
+        if web:
+            stdout.print("Others started this Ray: the dashboard gets there by `serve deploy deployments/serve.yaml`")
     else:
         _upgrade_store(settings)
         cluster = _start(settings, ports, num_cpus, num_gpus)

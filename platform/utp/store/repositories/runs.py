@@ -34,6 +34,7 @@ class RunRow:
     id: str
     name: str
     project: str
+    project_id: str
     group: str | None
     owner: str
     tags: Sequence[str]

@@ -6,6 +6,7 @@ replicas need PostgreSQL: what they share is the store and the files.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -74,6 +75,7 @@ app = Dashboard.bind()  # type: ignore[attr-defined]
 
 def start_dashboard(host: str, port: int) -> None:
     """Start Serve's proxy on this address and the dashboard behind it; returns once it answers. Ray is connected."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # its progress is not the user's affair
     options = HTTPOptions(host=host, port=port)
     serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=options)
     serve.run(app, name=NAME, route_prefix="/")

@@ -11,6 +11,7 @@ PUBLIC_PATHS = frozenset(
         "/login/",
         "/favicon.ico",
         "/icon.svg",
+        "/theme.js",  # dark or light, before the first paint of the login page too
     }
 )
 PUBLIC_PREFIXES = ("/_next/static/",)

@@ -1,4 +1,7 @@
-"""Compiles the native code when a wheel is built; a wheel that carries it is for this kind of machine only."""
+"""What a wheel carries beside Python: the native code, compiled here, and the page, where `make ui` has built it.
+
+A wheel with native code is for this kind of machine only.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,19 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NATIVE = Path("platform", "utp", "core", "native")
+PAGE = Path("web_ui", "out")
 
 
-class NativeCode(BuildHookInterface[Any]):
+class WheelExtras(BuildHookInterface[Any]):
     """What hatchling calls before it packs."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the libraries; a wheel without any stays one for every machine."""
+        """Build the libraries and take the page along; a wheel without libraries stays one for every machine."""
+        if version == "standard":  # an editable install finds the page where it is built
+            if (Path(self.root) / PAGE / "index.html").is_file():
+                build_data["force_include"][str(PAGE)] = "utp/ui"
+            else:
+                self.app.display_warning(f"{PAGE} is not there: the wheel carries no page; `make ui` builds it")
         native = load_build(Path(self.root) / NATIVE / "build.py")
         for name in native.LIBRARIES:
             if problem := native.build(name):

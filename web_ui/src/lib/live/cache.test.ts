@@ -23,7 +23,7 @@ it("puts a run's news into its page and into every list of its project", () => {
   const rows = client.getQueryData<ReturnType<typeof listOf>>(["projects", "p", "runs", {}])?.pages[0]?.items;
   expect(rows?.map((r) => [r.id, r.step])).toEqual([
     ["r1", 20],
-    ["r2", null],
+    ["r2", 0],
   ]);
 });
 

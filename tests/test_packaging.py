@@ -39,6 +39,13 @@ def test_wheel_holds_nothing_beside_the_package(files_in_wheel: set[str]) -> Non
     assert any(name.endswith("licenses/LICENSE") for name in files_in_wheel)
 
 
+@pytest.mark.process
+def test_wheel_holds_the_page_where_it_is_built(files_in_wheel: set[str]) -> None:
+    built = REPOSITORY / "web_ui" / "out"
+    page = {f"utp/ui/{path.relative_to(built)}" for path in built.rglob("*") if path.is_file()}
+    assert {name for name in files_in_wheel if name.startswith("utp/ui/")} == page
+
+
 def test_lock_names_no_address() -> None:
     assert "://" not in (REPOSITORY / "requirements.lock").read_text()
 

@@ -72,9 +72,9 @@ export function DatasetsPage() {
                         <Td className="min-w-40">
                           <ScanState dataset={d} />
                         </Td>
-                        <Td className="num text-right">{count(d.num_classes)}</Td>
-                        <Td className="num text-right">{count(d.num_images)}</Td>
-                        <Td className="num whitespace-nowrap text-right">{bytes(d.size_bytes)}</Td>
+                        <Td className="num text-right">{d.scanned_at ? count(d.num_classes) : "–"}</Td>
+                        <Td className="num text-right">{d.scanned_at ? count(d.num_images) : "–"}</Td>
+                        <Td className="num whitespace-nowrap text-right">{d.scanned_at ? bytes(d.size_bytes) : "–"}</Td>
                         <Td className="num text-right">
                           {d.scan.state === "done" ? d.problems.length : "–"}
                         </Td>

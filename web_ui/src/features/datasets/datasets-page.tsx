@@ -74,7 +74,9 @@ export function DatasetsPage() {
                         </Td>
                         <Td className="num text-right">{d.scanned_at ? count(d.num_classes) : "–"}</Td>
                         <Td className="num text-right">{d.scanned_at ? count(d.num_images) : "–"}</Td>
-                        <Td className="num whitespace-nowrap text-right">{d.scanned_at ? bytes(d.size_bytes) : "–"}</Td>
+                        <Td className="num whitespace-nowrap text-right">
+                          {d.scanned_at ? bytes(d.size_bytes) : "–"}
+                        </Td>
                         <Td className="num text-right">
                           {d.scan.state === "done" ? d.problems.length : "–"}
                         </Td>

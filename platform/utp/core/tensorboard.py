@@ -19,7 +19,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from utp.core.figures import DPI
 
-FLUSH_S = 10
+FLUSH_S = 5
 
 TAGS = {
     "epoch": "epoch",

@@ -23,6 +23,7 @@ from utp.api.services import Services
 from utp.api.telemetry.endpoints import router as telemetry
 from utp.api.telemetry.gauges import PlatformGauges
 from utp.api.telemetry.requests import RequestTimes
+from utp.api.tensorboard.proxy import router as tensorboard
 from utp.api.ui.serving import ExportedUi, find_ui
 
 PREFIX = "/api/v1"
@@ -64,6 +65,7 @@ def build_app(services: Services, *, script_hashes: Hashes = no_hashes) -> FastA
     app.include_router(health)
     app.include_router(docs)
     app.include_router(telemetry)
+    app.include_router(tensorboard)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
 

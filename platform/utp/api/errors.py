@@ -137,6 +137,28 @@ class DecoderBusy(UtpError):
         return "no image decoder was free for long"
 
 
+class TensorBoardsBusy(UtpError):
+    """As many TensorBoards, or requests of one, as may be are under way."""
+
+    way_out = "close one that you do not need, or try again in a minute"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+    def __str__(self) -> str:
+        return f"TensorBoard is busy: {self.count} are in use"
+
+
+class TensorBoardFailed(UtpError):
+    """TensorBoard ended or did not answer."""
+
+    way_out = "try again; the server's log has its last words"
+
+    def __str__(self) -> str:
+        return "TensorBoard did not answer"
+
+
 class LibraryMissing(UtpError):
     """A library that this answer needs is not installed beside the API."""
 
@@ -174,6 +196,8 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     NotAPicture: HTTPStatus.UNPROCESSABLE_ENTITY,
     LibraryMissing: HTTPStatus.NOT_IMPLEMENTED,
     DecoderBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    TensorBoardsBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    TensorBoardFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -185,6 +209,8 @@ RETRY_AFTER_S: Mapping[type[Exception], int] = {
     StoreBusy: 2,
     StoreUnavailable: 5,
     DecoderBusy: 2,
+    TensorBoardsBusy: 30,
+    TensorBoardFailed: 5,
     TooManyFailures: 60,
 }
 

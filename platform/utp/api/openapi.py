@@ -72,4 +72,8 @@ def _add_models(document: dict[str, Any], models: Sequence[tuple[str, Any]]) -> 
         schema = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
         for inner, definition in schema.pop("$defs", {}).items():
             schemas.setdefault(inner, definition)
+        # Of a union within a union pydantic maps a value to a schema; OpenAPI 3.1 knows names alone.
+        mapping = schema.get("discriminator", {}).get("mapping", {})
+        if not all(isinstance(target, str) for target in mapping.values()):
+            del schema["discriminator"]
         schemas[name] = schema

@@ -24,6 +24,7 @@ from utp.api.predictions.endpoints import router as predictions
 from utp.api.projects.endpoints import router as projects
 from utp.api.run_queue.endpoints import router as queue
 from utp.api.runs.endpoints import router as runs
+from utp.api.tensorboard.endpoints import router as tensorboard
 from utp.api.tokens.endpoints import router as tokens
 from utp.api.users.endpoints import router as users
 
@@ -50,5 +51,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     predictions,
     models,
     runs,
+    tensorboard,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from utp.api.datasets.scan_processes import ScanProcesses
 from utp.api.pictures.thumbnails import Thumbnails
+from utp.api.tensorboard.boards import Boards
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.recorder import Recorder
@@ -72,9 +73,16 @@ class Services:
         """Scans of datasets that this process started."""
         return ScanProcesses(self.settings)
 
+    @cached_property
+    def boards(self) -> Boards:
+        """TensorBoards that this process started."""
+        return Boards()
+
     def close(self) -> None:
         """End the processes that were started on demand; the database belongs to who opened it."""
         if "thumbnails" in self.__dict__:
             self.thumbnails.close()
         if "scans" in self.__dict__:
             self.scans.close()
+        if "boards" in self.__dict__:
+            self.boards.close()

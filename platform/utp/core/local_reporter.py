@@ -107,7 +107,9 @@ class LocalReporter:
             self.log_note(f"the predictions {', '.join(names)} of epoch {epoch} were not written: {error}")
 
     def log_phase(self, phase: str) -> None:
-        """Tell the display."""
+        """Tell the display; what TensorBoard was told before is seen while the phase lasts."""
+        if phase and self._tensorboard is not None:
+            self._tensorboard.flush()
         self._display.show_phase(phase)
 
     def log_note(self, sentence: str) -> None:

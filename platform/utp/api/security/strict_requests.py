@@ -7,6 +7,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from utp.api.errors import Problem, status_problem
 from utp.api.security.asgi import UNSAFE_METHODS, Layer, header, refuse
+from utp.api.security.headers import FRAMED_PREFIX
 from utp.api.security.strict_json import check_json
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -72,8 +73,8 @@ def _too_large() -> Problem:
 def _check(scope: Scope, body: bytes) -> Problem | None:
     if "\0" in scope["path"] or b"%00" in scope["query_string"]:
         return status_problem(400, "the address holds NUL", "remove it")
-    if not body:
-        return None
+    if not body or scope["path"].startswith(f"{FRAMED_PREFIX}/"):
+        return None  # TensorBoard's page sends forms, of which we read nothing
     if scope["method"] not in UNSAFE_METHODS:
         return status_problem(400, f"{scope['method']} takes no body", "leave it out")
     kind, _, parameters = (header(scope, b"content-type") or "").partition(";")

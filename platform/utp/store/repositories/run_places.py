@@ -43,6 +43,13 @@ class RunPlaces:
             query = _PLACES.where(Run.id.in_(run_ids), Run.deleted_at.is_(None))
             return {row["run_id"]: RunPlace(**row) for row in connection.execute(query).mappings()}
 
+    def newest_of(self, project_id: str, limit: int) -> list[RunPlace]:
+        """Return where the newest runs of a project are; archived ones and those that are being deleted are missing."""
+        query = _PLACES.where(Run.project_id == project_id, Run.deleted_at.is_(None), Run.archived_at.is_(None))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(Run.created_at.desc(), Run.id).limit(limit)).mappings()
+            return [RunPlace(**row) for row in rows]
+
     def find_directory(self, run_dir: str) -> RunPlace | None:
         """Return the run that owns a directory; None if there is none."""
         return self._first(Run.run_dir == run_dir)

@@ -1,0 +1,95 @@
+"""`Board`: one TensorBoard process with its folder of links to runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "utp.entrypoints.tensorboard")
+PREFIX = "/tensorboard"
+_KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "HOME")
+"""It needs no address and no secret of the server."""
+_LOG_BYTES = 4000
+
+_log = logging.getLogger(__name__)
+
+
+class Board:
+    """Started with the constructor; it ends itself when it is idle, and when this process is gone.
+
+    It listens on a socket in a folder that only this user can enter, since TensorBoard asks nobody who they are.
+
+    Args:
+        key: names it in its addresses.
+        logs: folder of event files by name of run.
+    """
+
+    def __init__(self, key: str, logs: Mapping[str, Path]) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="utp-tb-"))  # short: a socket's path has 107 characters at most
+        self._is_ready = False
+        self.key = key
+        self.num_requests = 0
+        """Under way."""
+        self.last_used_s = time.monotonic()
+        (self._folder / "runs").mkdir()
+        self.link(logs)
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [*COMMAND, str(self._folder), f"{PREFIX}/{key}"],
+                stdin=subprocess.PIPE,  # held open: its end tells the process that this one is gone, however it went
+                stdout=log,
+                stderr=log,
+                env={**_kept_environment(), "TMPDIR": str(self._folder)},
+            )
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self._folder / "socket"
+
+    def is_alive(self) -> bool:
+        """Whether its process is."""
+        return self._process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+        if not self._is_ready:
+            with socket.socket(socket.AF_UNIX) as probe:
+                self._is_ready = probe.connect_ex(str(self.socket)) == 0
+        return self._is_ready
+
+    def link(self, logs: Mapping[str, Path]) -> None:
+        """Show these runs, and no others."""
+        folder = self._folder / "runs"
+        shown = {link.name for link in folder.iterdir()}
+        for name in shown - logs.keys():
+            (folder / name).unlink()
+        for name in logs.keys() - shown:
+            (folder / name).symlink_to(logs[name], target_is_directory=True)
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote."""
+        try:
+            return (self._folder / "log").read_bytes()[-_LOG_BYTES:].decode(errors="replace")
+        except OSError:
+            return ""  # it has cleaned up after itself
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()  # its loader ends with the pipe between them
+        self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _kept_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}

@@ -58,6 +58,9 @@ class FakeDriver:
     def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
         return 60
 
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
+        return 250_000  # mW
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:
         return [SimpleNamespace(pid=11, usedGpuMemory=7), SimpleNamespace(pid=12, usedGpuMemory=None)][: 2 * handle]
 
@@ -118,7 +121,7 @@ def test_machine_without_shared_memory_has_none(tmp_path: Path) -> None:
 def test_card_is_read(driver: FakeDriver) -> None:
     idle, busy = reader_of(driver).sample()
     assert (idle.uuid, idle.model, idle.memory_total_bytes, idle.utilisation) == ("GPU-0", "NVIDIA A100", 40, 0.25)
-    assert (busy.memory_used_bytes, busy.temperature_c) == (10, 60.0)
+    assert (busy.memory_used_bytes, busy.temperature_c, busy.power_w) == (10, 60.0, 250.0)
     assert [(process.pid, process.memory_bytes, process.is_ours) for process in busy.processes] == [
         (11, 7, True),
         (12, 0, False),
@@ -131,6 +134,7 @@ def test_what_the_driver_does_not_tell_is_none(driver: FakeDriver) -> None:
         "nvmlDeviceGetMemoryInfo",
         "nvmlDeviceGetUtilizationRates",
         "nvmlDeviceGetTemperature",
+        "nvmlDeviceGetPowerUsage",
         "nvmlDeviceGetComputeRunningProcesses",
         "nvmlDeviceGetRemappedRows",
         "nvmlDeviceGetTotalEccErrors",
@@ -138,7 +142,8 @@ def test_what_the_driver_does_not_tell_is_none(driver: FakeDriver) -> None:
     }
     reader = reader_of(driver)
     gpu = reader.sample()[1]
-    assert (gpu.memory_total_bytes, gpu.utilisation, gpu.temperature_c, gpu.processes) == (None, None, None, ())
+    assert (gpu.memory_total_bytes, gpu.utilisation, gpu.temperature_c, gpu.power_w) == (None, None, None, None)
+    assert gpu.processes == ()
     assert reader.faults() == {}
 
 

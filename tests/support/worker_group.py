@@ -19,6 +19,12 @@ from torch import distributed
 from utp.core.data.worker_server import start_worker_server
 
 TIMEOUT_S = 120
+TRIES = 3
+"""On a machine that many share gloo may fail to connect its processes; what is tested comes after that."""
+
+
+class NotConnected(Exception):
+    """The processes did not come together."""
 
 
 class WorkerGroup:
@@ -35,6 +41,13 @@ class WorkerGroup:
 
     def run(self, function: Callable[..., Any], *args: Any) -> list[Any]:
         """Return what `function(*args)` returned on each rank; an error that it raised is returned, too."""
+        for _ in range(TRIES):
+            answers = self._run_once(function, *args)
+            if not any(isinstance(answer, NotConnected) for answer in answers):
+                return answers
+        raise AssertionError(f"no connection: {answers}")
+
+    def _run_once(self, function: Callable[..., Any], *args: Any) -> list[Any]:
         with tempfile.TemporaryDirectory() as folder:
             for _, connection in self._workers:
                 connection.send((function, args, str(Path(folder) / "rendezvous")))
@@ -64,7 +77,11 @@ def _serve(rank: int, size: int, backend: str, connection: Connection) -> None:
             return
         timeout = datetime.timedelta(seconds=TIMEOUT_S)
         store = distributed.FileStore(rendezvous, size)
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+        try:
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+        except RuntimeError as error:
+            connection.send(NotConnected(str(error)))
+            continue
         try:
             answer = function(*args)
         except Exception as error:  # noqa: BLE001 - the edge of a process

@@ -100,14 +100,14 @@ export function TopBar({
       >
         <MenuIcon className="size-4" />
       </button>
-      <Link href="/" className="flex items-center gap-2 font-semibold" aria-label="UTP, all projects">
+      <Link href="/" className="flex items-center gap-2 font-semibold" title="All projects">
         <span
           aria-hidden
           className="grid size-6 place-items-center rounded-md bg-primary font-bold text-primary-foreground text-xs"
         >
           U
         </span>
-        <span className="max-sm:hidden">UTP</span>
+        <span className="max-sm:sr-only">UTP</span>
       </Link>
       <button
         type="button"

@@ -17,7 +17,7 @@ it("puts the classes with the most mistakes first when asked", () => {
 it("a cell opens the images of its true and predicted class; an empty one opens nothing", async () => {
   const open = vi.fn();
   render(<ConfusionMatrix labels={["cat", "dog", "hen"]} confusion={confusion} open={open} />);
-  await userEvent.click(screen.getByRole("button", { name: "dog taken for cat: 5" }));
+  await userEvent.click(screen.getByRole("button", { name: "50, dog taken for cat: 5" }));
   expect(open).toHaveBeenCalledWith({ true: 1, predicted: 0 });
   expect(screen.getByRole("button", { name: "hen taken for dog: 0" })).toBeDisabled();
 });

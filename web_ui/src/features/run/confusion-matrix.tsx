@@ -118,14 +118,16 @@ function MatrixRow({
         const n = row[j] ?? 0;
         // Never past 55% of the colour, so that the ordinary text colour is readable on every cell.
         const strength = Math.round(Math.sqrt(n / sum) * 55);
+        const text = isShare ? (n ? `${Math.round((n / sum) * 100)}` : "") : `${n || ""}`;
+        const said = `${labels[i]} taken for ${labels[j]}: ${n}`;
         return (
           <td key={j} className="p-0">
             <button
               type="button"
               disabled={!n}
               onClick={() => open({ true: i, predicted: j })}
-              title={`${labels[i]} taken for ${labels[j]}: ${n}`}
-              aria-label={`${labels[i]} taken for ${labels[j]}: ${n}`}
+              title={said}
+              aria-label={text ? `${text}, ${said}` : said}
               className={cn(
                 "num block h-7 w-10 rounded-sm text-center",
                 n && "cursor-pointer hover:outline-2 hover:outline-ring",
@@ -134,7 +136,7 @@ function MatrixRow({
                 background: `color-mix(in oklab, ${i === j ? "var(--chart-1)" : "var(--chart-2)"} ${strength}%, var(--card))`,
               }}
             >
-              {isShare ? (n ? Math.round((n / sum) * 100) : "") : n || ""}
+              {text}
             </button>
           </td>
         );

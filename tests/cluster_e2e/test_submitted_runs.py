@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from tests.support.live_platform import CONFIG, REPOSITORY, LivePlatform, result_of, rows_of
+from tests.support.live_platform import CONFIG, REPOSITORY, LivePlatform, held, result_of, rows_of
 
 from utp.config.loading import dump_config
 from utp.config.paths import RunPaths
@@ -138,3 +139,27 @@ def test_busy_port_is_named_with_the_way_out(platform: LivePlatform, tmp_path: P
     told = " ".join(told.split())
     assert f"port {platform.ports['gcs']} (gcs) is in use by process" in told
     assert "name another: utp up --gcs-port N" in told
+
+
+def test_down_keeps_all_and_what_ran_goes_on_at_the_next_up(
+    platform: LivePlatform, submitted: RunDetail, trained: RunPaths
+) -> None:  # the last test here: others would find another Ray
+    lines = platform.utp("run", "logs", "submitted")
+    hold = platform.hold("down")
+    run_id = platform.submit(replace(held(hold, after=7), run_name="interrupted"))
+    platform.wait_held(hold)
+    platform.wait(run_id, lambda run: run.state is RunState.RUNNING)
+    with ThreadPoolExecutor() as pool:
+        down = pool.submit(platform.utp, "down")
+        platform.wait(run_id, lambda run: run.state is RunState.STOPPING)
+        platform.wait_heard(run_id)
+        hold.unlink()
+        assert "1 run waits and goes on at the next `utp up`" in down.result()
+    assert "utp is down" in platform.refused("status")
+    assert platform.utp("run", "logs", "submitted") == lines
+    assert platform.client.get("submitted") == submitted
+    platform.up()
+    run = platform.wait_ended(run_id)
+    assert [attempt.outcome for attempt in run.attempts] == [Outcome.PREEMPTED, Outcome.SUCCEEDED]
+    assert run.attempts[1].start_step == run.attempts[0].step
+    assert rows_of(platform.paths(run)) == rows_of(trained)

@@ -68,7 +68,7 @@ COMMANDS = (
         "utp.entrypoints.list_commands:parts",
         "List the losses, optimizers and other parts a config can name.",
     ),
-    LazyCommand("up", "utp.entrypoints.up_commands:up", "Start the platform on this machine: Ray, store, actors."),
+    LazyCommand("up", "utp.entrypoints.up_commands:up", "Start the platform on this machine: Ray, store, page."),
     LazyCommand(
         "login-link",
         "utp.entrypoints.login_command:login_link",

@@ -39,7 +39,7 @@ def up(  # noqa: PLR0917  these are options
     host: Annotated[str, typer.Option(help="Address that the dashboard listens on.")] = "127.0.0.1",
     web: Annotated[bool, typer.Option(help="Start the dashboard, on Ray Serve.")] = True,
 ) -> None:
-    """Start the platform on this machine: Ray, store, actors, dashboard.
+    """Start the platform on this machine: Ray, store, page.
 
     What is up already is left alone. Where RAY_ADDRESS names a Ray that others started, its actors start on that.
     """

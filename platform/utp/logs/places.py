@@ -60,15 +60,15 @@ def open_log(path: Path) -> BinaryIO:
         FileNotFoundError: it does not exist, or is no ordinary file.
     """
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise FileNotFoundError(errno.ENOENT, "a link is no log", str(path)) from error
         raise
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "not an ordinary file", str(path))
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _logs_below(attempts: Path) -> Iterator[tuple[int, Path]]:

@@ -129,6 +129,8 @@ class HeadLine:
         if self._channel is None or self._thread.is_alive():
             return
         try:
+            if self._facts is not None:  # it ended before the beat that would have said so
+                self._channel.started(self._run_id, self._attempt, self._facts)
             self._channel.ended(self._run_id, self._attempt, result)
         except OSError as error:
             self._note(f"the head was not told how the attempt ended ({error}); it will read result.json")

@@ -7,17 +7,17 @@ const START_MS = 240_000;
 const ROOT = new URL("../..", import.meta.url).pathname;
 const FOLDER = process.env.E2E_FOLDER ?? "test-results/platform";
 
-/** The link that the server prints on its first start; it works once. */
+/** The last link that was printed once the server is up: a later one ends those before it. */
 function readLink(server: ChildProcess): Promise<string> {
   return new Promise((done, fail) => {
     let said = "";
     const timer = setTimeout(() => fail(new Error(`The server printed no login link:\n${said}`)), START_MS);
     const read = (data: Buffer) => {
       said += data.toString();
-      const link = /https?:\/\/\S+\/login#code=\S+/.exec(said);
-      if (link) {
+      const link = said.match(/https?:\/\/\S+\/login#code=\S+/g)?.at(-1);
+      if (link && said.includes("startup complete")) {
         clearTimeout(timer);
-        done(link[0]);
+        done(link);
       }
     };
     server.stdout?.on("data", read);

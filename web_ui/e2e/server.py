@@ -25,7 +25,8 @@ def main() -> None:
         make_digits_runs(folder)
     os.environ |= {name: str(folder / place) for name, place in MOUNTS.items()}
     os.environ["UTP_UI_DIR"] = str(HERE.parent / "out")
-    subprocess.run([sys.executable, str(HERE / "login_link.py"), f"http://localhost:{port}"], check=True)
+    command = [sys.executable, "-m", "utp.entrypoints.cli", "login-link", "--url", f"http://localhost:{port}"]
+    subprocess.run(command, check=True)
     os.execv(sys.executable, [sys.executable, "-m", "utp.entrypoints.api", "--port", port])  # noqa: S606
 
 

@@ -5,7 +5,7 @@
 VENV := .venv
 RUN := $(VENV)/bin
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
-SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard platform/utp/core/native/*.c)
+SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard platform/utp/core/native/*.[ch])
 NPM = "$$(for p in $(RUN)/python $(CANDIDATES); do command -v "$$p" && break; done)" tools/node.py web_ui
 BENCHES := $(sort $(wildcard bench/*.py))
 

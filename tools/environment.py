@@ -173,6 +173,8 @@ def uv_environment() -> dict[str, str]:
         environment["UV_CACHE_DIR"] = str(cache)
     if not can_hard_link(cache, VENV):
         environment.setdefault("UV_LINK_MODE", "copy")  # else uv warns at each install that it has to
+    if sys.dont_write_bytecode:  # else each process, and Ray starts many, compiles torch's sources anew: 12 s each
+        environment.setdefault("UV_COMPILE_BYTECODE", "1")
     return environment
 
 

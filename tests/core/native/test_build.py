@@ -15,8 +15,8 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C com
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    for name in build.LIBRARIES:
-        shutil.copy(build.FOLDER / f"{name}.c", tmp_path)
+    for source in (name for names in build.SOURCES.values() for name in names):
+        shutil.copy(build.FOLDER / source, tmp_path)
     monkeypatch.setattr(build, "FOLDER", tmp_path)
     library.forget_libraries()
     yield tmp_path
@@ -31,7 +31,7 @@ def test_built_library_loads_until_its_source_changes(folder: Path) -> None:
     with (folder / "resize.c").open("a") as source:
         source.write("/* newer */")
     library.forget_libraries()
-    assert library.problem_of("resize") == "libresize.so was built of another resize.c"
+    assert library.problem_of("resize") == "libresize.so was built of other sources"
     assert library.load_library("resize") is None
 
 

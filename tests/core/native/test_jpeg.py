@@ -191,10 +191,11 @@ def test_damaged_files_touch_no_memory_that_is_not_theirs(tmp_path: Path) -> Non
     if shutil.which("gcc") is None:
         pytest.skip("no gcc")
     flags = ["-g", "-O1", "-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    for name in ("jpeg", "resize"):
+    names = ("jpeg", "huffman", "resize")
+    for name in names:
         source = [f"-Dutp_source_hash={name}_hash", "-c", str(FOLDER / f"{name}.c"), "-o", str(tmp_path / f"{name}.o")]
         subprocess.run(["gcc", *flags, *source], check=True)
-    objects = [str(tmp_path / "jpeg.o"), str(tmp_path / "resize.o")]
+    objects = [str(tmp_path / f"{name}.o") for name in names]
     driver = Path(__file__).with_name("fuzz_driver.c")
     linked = subprocess.run(
         ["gcc", *flags, str(driver), *objects, "-o", str(tmp_path / "fuzz"), "-ljpeg", "-lm"],

@@ -21,7 +21,10 @@ FOLDER = Path(__file__).resolve().parent
 FLAGS = ("-O3", "-std=c11", "-ffp-contract=off", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
 
 LIBRARIES = {"resize": ("-lm",), "jpeg": ("-ljpeg",)}
-"""Each C file, with what it is linked to."""
+"""Each library, with what it is linked to."""
+
+SOURCES = {"resize": ("resize.c",), "jpeg": ("jpeg.c", "huffman.c", "huffman.h")}
+"""What each library is made of."""
 
 JPEG_PACKAGE = "the headers of libjpeg-turbo (Debian, Ubuntu: libjpeg-dev; Fedora, RHEL: libjpeg-turbo-devel)"
 
@@ -34,24 +37,25 @@ def main() -> None:
 
 
 def library_path(name: str) -> Path:
-    """Return where the library of `NAME.c` lies; under the bare name, Python would take it for a module."""
+    """Return where a library lies; under the bare name, Python would take it for a module."""
     return FOLDER / f"lib{name}.so"
 
 
 def source_hash(name: str) -> int:
-    """Return the CRC-32 of `NAME.c`, which its library holds: one of another source is not loaded."""
-    return zlib.crc32((FOLDER / f"{name}.c").read_bytes())
+    """Return the CRC-32 of the library's sources, which it holds: one of other sources is not loaded."""
+    return zlib.crc32(b"".join((FOLDER / source).read_bytes() for source in SOURCES[name]))
 
 
 def build(name: str) -> str:
-    """Compile `NAME.c`; return an empty text, or why there is no library."""
+    """Compile a library; return an empty text, or why there is none."""
     compiler = shlex.split(os.environ.get("CC", "")) or ([found] if (found := shutil.which("cc")) else [])
     if not compiler:
         return f"no lib{name}.so: there is no C compiler (Debian, Ubuntu: gcc and libc6-dev); pictures load slower"
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"{name}.so"
         define = f"-DUTP_SOURCE_HASH={source_hash(name):#x}u"
-        command = [*compiler, *FLAGS, define, str(FOLDER / f"{name}.c"), "-o", str(made), *LIBRARIES[name]]
+        sources = [str(FOLDER / source) for source in SOURCES[name] if source.endswith(".c")]
+        command = [*compiler, *FLAGS, define, *sources, "-o", str(made), *LIBRARIES[name]]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
         except OSError as error:

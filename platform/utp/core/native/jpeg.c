@@ -10,6 +10,8 @@
 
 #include <jpeglib.h>
 
+#include "huffman.h"
+
 #ifndef UTP_SOURCE_HASH
 #define UTP_SOURCE_HASH 0
 #endif
@@ -87,8 +89,10 @@ EXPORT int utp_jpeg_size(const uint8_t *content, int64_t size, int64_t *height, 
 
 static int decode(struct jpeg_decompress_struct *info, uint8_t *volatile *line, int64_t top, int64_t left,
                   int64_t box_height, int64_t box_width, uint8_t *out) {
+  HuffmanReader reader;
   info->out_color_space = JCS_RGB;
   if (!jpeg_start_decompress(info) || info->output_components != 3) return DECLINED;
+  utp_use_huffman_reader(info, &reader);
   const int64_t height = info->output_height, width = info->output_width;
   if (top > height - box_height || left > width - box_width) return DECLINED;
   const int64_t first = left > MARGIN ? left - MARGIN : 0;

@@ -14,13 +14,13 @@ log = logging.getLogger(__name__)
 
 @cache
 def load_library(name: str) -> ctypes.CDLL | None:
-    """Return the library of `NAME.c`, or none; `problem_of` says why."""
+    """Return the library, or none; `problem_of` says why."""
     return None if problem_of(name) else ctypes.CDLL(str(library_path(name)))
 
 
 @cache
 def problem_of(name: str) -> str:
-    """Return why the library of `NAME.c` can't be used, or an empty text."""
+    """Return why the library can't be used, or an empty text."""
     if not get_settings().native:
         return "UTP_NATIVE=0 switches it off"
     if not library_path(name).exists():
@@ -32,7 +32,7 @@ def problem_of(name: str) -> str:
         return f"lib{name}.so can't be loaded ({error})"
     built_of.restype = ctypes.c_uint32
     if built_of() != source_hash(name):
-        return f"lib{name}.so was built of another {name}.c"
+        return f"lib{name}.so was built of other sources"
     return ""
 
 

@@ -35,6 +35,8 @@ BLOCK_ELEMENTS = 1 << 22
 MAX_BLOCKS = 16
 MIN_BLOCKS = 5
 MIN_BLOCK_CLASSES = 16
+FEW_CLASSES = 32
+"""Up to so many, facts of a row are found column by column."""
 TRANSPOSED_ROWS = 2048
 """Rows that are turned into columns at a time: their cache lines, one a row, are still at hand for the next class."""
 
@@ -185,15 +187,10 @@ class ClassificationScores:
 
     def _fill_rows(self, facts: _RowFacts, chunk: slice) -> None:
         logits, labels = self.logits[chunk], self.labels[chunk]
-        rows = np.arange(labels.size)
-        predicted = logits.argmax(axis=1)  # numpy takes the first of equal ones
-        peak = logits[rows, predicted]
+        predicted, peak, others = _peaks_of_few(logits) if self.num_classes <= FEW_CLASSES else _peaks(logits)
         facts.predicted[chunk] = predicted
         facts.peak[chunk] = peak
-        exponentials = logits - peak[:, None]
-        np.exp(exponentials, out=exponentials)  # torch's is faster, but brings threads of its own into these
-        exponentials[rows, predicted] = 0
-        facts.log_sum[chunk] = np.log1p(exponentials.sum(axis=1, dtype=np.float64))
+        facts.log_sum[chunk] = np.log1p(others)
         missed = np.flatnonzero(predicted != labels)
         facts.place[chunk] = 0
         facts.place[chunk][missed] = _places(logits[missed], labels[missed])
@@ -225,6 +222,28 @@ class ClassificationScores:
                 f"labels: {outside.size} of {self.num_samples} lie outside 0..{self.num_classes - 1}, "
                 f"the first is {self.labels[outside[0]]} in row {outside[0]}; the model has too few classes"
             )
+
+
+def _peaks(logits: FloatArray) -> tuple[IntArray, FloatArray, DoubleArray]:
+    """Return of each row its first highest column, that logit, and the sum of `exp(logit - peak)` of the others."""
+    rows = np.arange(logits.shape[0])
+    predicted = logits.argmax(axis=1)  # numpy takes the first of equal ones
+    peak = logits[rows, predicted]
+    exponentials = logits - peak[:, None]
+    np.exp(exponentials, out=exponentials)  # torch's is faster, but brings threads of its own into these
+    exponentials[rows, predicted] = 0
+    return predicted, peak, exponentials.sum(axis=1, dtype=np.float64)
+
+
+def _peaks_of_few(logits: FloatArray) -> tuple[IntArray, FloatArray, DoubleArray]:
+    """Return what `_peaks` does, column by column: a row of few is too short for numpy to walk it fast."""
+    columns = logits.T.copy()  # of one row, and of one class, no other order would be a copy
+    peak = columns.max(axis=0)
+    predicted = (columns == peak).argmax(axis=0)
+    columns -= peak
+    np.exp(columns, out=columns)
+    columns[predicted, np.arange(peak.size)] = 0
+    return predicted, peak, columns.sum(axis=0, dtype=np.float64)
 
 
 def _places(logits: FloatArray, labels: IntArray) -> IntArray:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from utp.core.checkpoint import Checkpoint
 from utp.core.durable import copy_durably, write_json_durably
-from utp.core.figures import save_png
 from utp.core.journal import AttemptJournal
 from utp.core.prediction_table import write_predictions
 from utp.core.reporter import MetricRow, RunPlan
@@ -84,10 +83,12 @@ class LocalReporter:
         for directory in (attempt, run):
             directory.mkdir(exist_ok=True)
         for name, draw in evaluation.figures.items():
-            figure = draw()
-            save_png(figure, attempt / f"{name}_{split}.png")
-            shutil.copy2(attempt / f"{name}_{split}.png", run / f"{name}_{split}.png")
-            self._open_tensorboard.write_figure(f"{split}/{name}", figure, step)
+            from utp.core.figures import save_png  # noqa: PLC0415  (here: matplotlib takes long to import)
+
+            png = attempt / f"{name}_{split}.png"
+            save_png(draw(), png)
+            shutil.copy2(png, run / png.name)
+            self._open_tensorboard.write_figure(f"{split}/{name}", png, step)
         for name, table in evaluation.tables.items():
             content = {"split": split, "epoch": epoch, "step": step, name: table}
             write_json_durably(attempt / f"{name}_{split}.json", content)

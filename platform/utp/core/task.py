@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pyarrow
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from utp.core.data.corrupt import CorruptFile
 from utp.core.device import Compute
+
+if TYPE_CHECKING:  # a figure is drawn after an epoch; matplotlib would be imported before the first step
+    import pyarrow
+    from matplotlib.figure import Figure
 
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """Logits (N, C) of any float type and targets -> one float32 loss per sample (N,).

@@ -7,18 +7,15 @@ import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard.summary import hparams, image, scalar, text
 
 from utp.core.event_file import EventFile
-from utp.core.figures import DPI
 
 TAGS = {
     "epoch": "epoch",
@@ -62,13 +59,10 @@ class TensorBoardLog:
         ]
         self._events.add(Summary(value=values), row["step"])
 
-    def write_figure(self, tag: str, figure: Figure | Path, step: int) -> None:
-        """Write a figure, or the PNG that was saved of it, as an image."""
-        with BytesIO() as png:
-            if isinstance(figure, Figure):
-                figure.savefig(png, format="png", dpi=DPI)
-            with Image.open(png if isinstance(figure, Figure) else figure) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
+    def write_figure(self, tag: str, png: Path, step: int) -> None:
+        """Write the PNG that was saved of a figure as an image."""
+        with Image.open(png) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
         self._events.add(image(tag, pixels, dataformats="HWC"), step)  # type: ignore[no-untyped-call]
 
     def write_text(self, tag: str, lines: str, step: int = 0) -> None:

@@ -124,7 +124,7 @@ AUGMENTATIONS.register(
 )
 GPU_AUGMENTATIONS.register(
     "none",
-    "utp.core.augmentations.geometric:build_none",
+    "utp.core.augmentations.unchanged:build",
     doc="No change of batches on the device.",
 )
 GPU_AUGMENTATIONS.register(

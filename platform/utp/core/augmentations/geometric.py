@@ -22,10 +22,6 @@ BatchAugmentation = Callable[[Tensor, int, int], Tensor]
 """(float32 (N, 3, H, W) in [0, 1], epoch, micro-batch) -> the same kind; a function of the seed and these."""
 
 
-def build_none(options: None, seed: int) -> None:
-    """Return none: batches stay bytes until they are normalised."""
-
-
 def build(options: GeometricOptions, seed: int) -> BatchAugmentation:
     """Return the augmentation."""
     shift, perspective = options.translate, options.perspective

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -31,7 +30,6 @@ from utp.core.data.views import view_transform
 from utp.core.data.worker_server import start_worker_server
 from utp.core.device import Compute, resolve_device
 from utp.core.distributed import from_first_rank
-from utp.core.figures import confusion_matrix_figure, reliability_figure, roc_micro_figure
 from utp.core.losses.class_weights import WeightedLoss, weigh_classes
 from utp.core.losses.entries import LOSSES
 from utp.core.metrics.calibration import Calibration, calibration
@@ -51,6 +49,9 @@ from utp.core.prediction_table import prediction_table
 from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
 from utp.errors import ConfigError
 from utp.settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 OnScan = Callable[[int, int], None]
 
@@ -213,6 +214,13 @@ class ImageClassification:
     def _figures(
         self, scores: ClassificationScores, roc: RocCurve | None, bins: Calibration, split: str
     ) -> dict[str, Callable[[], Figure]]:
+        # Not before the first step: matplotlib takes long to import.
+        from utp.core.figures import (  # noqa: PLC0415
+            confusion_matrix_figure,
+            reliability_figure,
+            roc_micro_figure,
+        )
+
         classes = self.manifest.classes
         title = f"{self.config.model_flavour.rstrip('/').rpartition('/')[2]} on {split}"
         return {

@@ -46,5 +46,6 @@ def test_limits_and_preemption_are_the_dispatchers_policy(monkeypatch: pytest.Mo
     for name, value in {"RUNS_PER_USER": 1, "GPUS_PER_USER": 2, "RUNS_PER_PROJECT": 3, "GPUS_PER_PROJECT": 0}.items():
         monkeypatch.setenv(f"UTP_MAX_{name}", str(value))
     monkeypatch.setenv("UTP_PREEMPTION", "1")
+    monkeypatch.setenv("UTP_HANG_LIMIT_S", "90")
     limits = Limits(max_runs_per_user=1, max_gpus_per_user=2, max_runs_per_project=3, max_gpus_per_project=0)
-    assert read_policy(Settings()) == Policy(limits=limits, may_preempt=True)
+    assert read_policy(Settings()) == Policy(limits=limits, may_preempt=True, hang_limit_s=90)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -78,6 +78,9 @@ class Settings(BaseSettings):
         default=False, validation_alias="UTP_PREEMPTION"
     )
     """Let a run of higher priority have others save and make room, which are queued again at once."""
+
+    hang_limit_s: PositiveFloat = Field(default=1800.0, validation_alias="UTP_HANG_LIMIT_S")
+    """Seconds without a step, or a batch of an evaluation, after which a run is killed and tried again."""
 
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=("http://localhost:3000",), validation_alias="DASHBOARD_CORS_ORIGINS"

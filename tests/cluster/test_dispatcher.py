@@ -6,11 +6,12 @@ import pytest
 from tests.support.dispatching import Stage
 from tests.support.machines import gpu, node
 
-from utp.cluster.dispatcher import GONE_GRACE_S, HANGING_AFTER_S, KILL_GRACE_S, STOP_GRACE_S
+from utp.cluster.dispatcher import GONE_GRACE_S, KILL_GRACE_S, STOP_GRACE_S
 from utp.cluster.job_client import ClusterUnreachable, JobStatus
 from utp.cluster.leadership import Leadership
 from utp.cluster.limits import Policy
 from utp.errors import FailureKind
+from utp.store.errors import StoreBusy
 from utp.store.policy import LEASE_S
 from utp.store.states import Health, Outcome, RunState, Wish
 
@@ -150,6 +151,24 @@ def test_workers_get_the_time_of_a_lease_to_be_heard_after_the_store_was_away(st
     assert not stage.jobs.jobs[stage.job_id(running)].is_stop_asked
 
 
+def test_workers_get_the_time_of_a_lease_after_another_program_held_the_store(
+    stage: Stage, running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_in_vain() -> None:
+        stage.now += 5
+        raise StoreBusy("store", "database is locked")
+
+    stage.watch(LEASE_S)  # no beat could be written, and reading goes on
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.recorder, "check_writable", wait_in_vain)
+        with pytest.raises(StoreBusy):
+            stage.step(1)
+    stage.watch(LEASE_S - 5)
+    assert not stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+    stage.watch(10)
+    assert stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+
+
 def test_job_that_can_not_be_killed_is_given_up(stage: Stage, running: str) -> None:
     stage.watch(LEASE_S + 1)
     stage.watch(KILL_GRACE_S)
@@ -247,7 +266,7 @@ def test_run_without_a_step_is_stalled_then_well_again(stage: Stage, running: st
 
 
 def test_run_that_hangs_is_killed_and_tried_again(stage: Stage, running: str) -> None:
-    for _ in range(int(HANGING_AFTER_S // 8) + 2):
+    for _ in range(int(Policy().hang_limit_s // 8) + 2):
         stage.beat(running, 1)
         stage.step(8)
     stage.jobs.obey()

@@ -50,6 +50,19 @@ def test_failure_of_a_known_kind_comes_before_the_collective_that_fell_over_it(s
     assert (cause["rank"], cause["kind"]) == (1, "data_error")
 
 
+def test_worker_that_only_lost_its_fellow_is_not_the_cause(spec: JobSpec) -> None:
+    record(spec, 0, "lost", "2026-01-01T00:00:01.000+00:00")
+    record(spec, 1, "internal", "2026-01-01T00:00:02.000+00:00")
+    assert describe_job_failure(spec, None)["message"] == "of rank 1"
+
+
+def test_worker_that_went_with_its_machine_is_named_by_those_who_lost_it(spec: JobSpec) -> None:
+    record(spec, 1, "lost", "2026-01-01T00:00:01.000+00:00")
+    cause = describe_job_failure(spec, WorkerGroupError("a worker failed", {1: RuntimeError("closed by peer")}))
+    assert (cause["kind"], cause["rank"]) == ("lost", 0)
+    assert cause["message"] == "rank 0 went away without a word, as with its machine; rank 1: of rank 1"
+
+
 @pytest.mark.parametrize(("error", "kind"), [(ActorDiedError(), "lost"), (OutOfMemoryError("memory"), "oom_host")])
 def test_worker_that_was_killed_left_no_word_and_is_the_cause(spec: JobSpec, error: Exception, kind: str) -> None:
     record(spec, 0, "internal", "2026-01-01T00:00:01.000+00:00")

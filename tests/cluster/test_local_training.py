@@ -82,3 +82,23 @@ def test_attempt_that_runs_already_is_left_alone(spec: JobSpec) -> None:
         result = train_here(spec, lambda: False, lambda: None)
     assert "attempt 1 was started already" in result["message"]
     assert not spec.paths.attempt(1).result.exists()
+
+
+def test_failure_of_one_worker_of_several_is_told_by_the_driver_alone(
+    spec: JobSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_fellow(*arguments: object) -> None:
+        raise RuntimeError("[third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer")
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("rank 0 can't know whose failure came first")
+
+    monkeypatch.setattr("utp.core.attempt.fit", lose_fellow)
+    for module in ("utp.core.attempt", "utp.cluster.worker"):
+        monkeypatch.setattr(f"{module}.world_size", lambda: 2)
+    monkeypatch.setattr(AttemptJournal, "write_result", refuse)
+    head = FakeHead()
+    result = train_here(spec, lambda: False, lambda: head)
+    assert (result["outcome"], result["kind"], result["rank"]) == ("failed", "lost", 0)
+    assert read_json(spec.paths.attempt(1).result) == result
+    assert "ended" not in {call[0] for call in head.calls}

@@ -26,6 +26,7 @@ ERRORS = "server.err"
 SERVER = """
 import json, os, signal, sys, time
 from pathlib import Path
+from utp.cluster.warm_orphans import Orphans
 from utp.cluster.warm_server import WarmServer
 
 def run(spec):
@@ -41,7 +42,7 @@ def run(spec):
         time.sleep(0.02)
     return 3
 
-server = WarmServer(Path(sys.argv[1]), run)
+server = WarmServer(Path(sys.argv[1]), run, Orphans(grace_s=0.5))
 server.open()
 print("open", flush=True)
 server.serve()
@@ -136,6 +137,15 @@ def test_signal_reaches_the_child_and_its_answer_is_heard(tmp_path: Path, start:
 def test_child_dies_with_a_job_that_is_killed(tmp_path: Path, start: Any) -> None:
     client = start("waits")
     pid = child_pid(tmp_path)
+    client.kill()
+    client.communicate(timeout=60)
+    wait_until(lambda: is_gone(pid))
+
+
+def test_child_that_is_stopped_does_not_outlive_its_job(tmp_path: Path, start: Any) -> None:
+    client = start("waits")
+    pid = child_pid(tmp_path)
+    os.kill(pid, signal.SIGSTOP)
     client.kill()
     client.communicate(timeout=60)
     wait_until(lambda: is_gone(pid))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,8 +16,9 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.support.live_platform import LivePlatform, held, rows_of, wait_until
+from tests.support.live_platform import CONFIG, LivePlatform, held, is_gone, rows_of, wait_until
 
+from utp.config.loading import dump_config
 from utp.core.checkpoint import CheckpointStore
 from utp.errors import FailureKind
 from utp.store.repositories.runs import RunDetail
@@ -73,6 +77,37 @@ def test_process_that_the_kernel_killed_for_memory_is_named_and_tried_once_more(
     check_second_attempt_ends_it(platform, run_id, undisturbed)
 
 
+def test_killed_loader_process_is_named_leaves_nobody_behind_and_the_run_goes_on(
+    platform: LivePlatform, undisturbed: Rows
+) -> None:  # row 5
+    hold = platform.hold("loader")
+    run_id = platform.submit(replace(held(hold, after=2), num_workers=1, prefetch_factor=1))
+    trainer = psutil.Process(platform.wait_held(hold))
+    loaders = [child for child in trainer.children(recursive=True) if not child.children()]
+    assert loaders
+    for loader in loaders:
+        platform.kill(loader.pid)
+    hold.unlink()
+    run = platform.wait(run_id, lambda run: run.attempts[0].outcome is not None)
+    assert (run.attempts[0].outcome, run.attempts[0].failure_kind) == (Outcome.FAILED, FailureKind.OOM_HOST)
+    assert "a data loader process failed: it was killed by SIGKILL" in str(run.attempts[0].message)
+    wait_until(lambda: is_gone(trainer.pid), "the end of the process that trained")
+    check_second_attempt_ends_it(platform, run_id, undisturbed)
+
+
+@needs_root
+def test_full_shared_memory_is_named_and_leaves_nobody_behind(platform: LivePlatform) -> None:  # row 5
+    config = replace(CONFIG, loss="cross_entropy", plugins=(), num_workers=1, image_size=96, run_name="full-shm")
+    file = platform.folder / "full-shm.json"
+    file.write_text(json.dumps(dump_config(config)))
+    train = (sys.executable, "-m", "utp.entrypoints.cli", "train", str(file))
+    mount = 'mount -t tmpfs -o size=256k tmpfs /dev/shm; exec "$@"'  # less than a batch takes
+    told = platform.fails("unshare", "-m", "sh", "-c", mount, "sh", *train)
+    assert "a data loader process failed: shared memory is full" in " ".join(told.split())
+    assert "give /dev/shm more room" in " ".join(told.split())
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(file) in (one.info["cmdline"] or [])]
+
+
 @pytest.fixture
 def disk(platform: LivePlatform) -> Iterator[Path]:
     """A disk of 64 MB below the mount of runs and checkpoints."""
@@ -128,4 +163,23 @@ def test_disk_that_became_read_only_is_named_and_tried_again_by_itself(
     run = platform.wait(run_id, lambda run: run.attempts[0].outcome is not None)
     assert (run.attempts[0].failure_kind, run.state) == (FailureKind.STORAGE_ERROR, RunState.QUEUED)
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    check_second_attempt_ends_it(platform, run_id, undisturbed)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
+@needs_root
+def test_disk_that_fails_each_sync_is_named_and_the_run_tried_again_by_itself(
+    platform: LivePlatform, undisturbed: Rows
+) -> None:  # row 35
+    hold = platform.hold("sync")
+    run_id = platform.submit(held(hold, after=7))
+    trainer = platform.wait_held(hold)
+    platform.wait(run_id, lambda run: run.state is RunState.RUNNING)
+    calls = ("-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO")
+    with subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", *calls, "-p", str(trainer)]) as strace:
+        wait_until(lambda: f"TracerPid:\t{strace.pid}\n" in Path(f"/proc/{trainer}/status").read_text(), "strace")
+        hold.unlink()
+        run = platform.wait(run_id, lambda run: run.attempts[0].outcome is not None)
+        assert (run.attempts[0].failure_kind, run.state) == (FailureKind.STORAGE_ERROR, RunState.QUEUED)
+        assert "Input/output error" in str(run.attempts[0].message)
     check_second_attempt_ends_it(platform, run_id, undisturbed)

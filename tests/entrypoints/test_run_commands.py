@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -107,6 +109,44 @@ def test_empty_lists_say_what_to_do(folder: Path) -> None:
 
 def test_status_of_a_platform_that_is_down(folder: Path) -> None:
     assert "`utp up` starts it" in utp("status", code=1)
+
+
+def note_ray(folder: Path, pid: int, born_at: float, *, is_ready: bool) -> None:
+    """Leave the record of a Ray that `utp up` started."""
+    ray = {"pid": pid, "born_at": born_at, "address": "a:1", "dashboard": "http://127.0.0.1:1", "temp_dir": "/no/ray"}
+    token = folder / "token"
+    token.write_text("t")
+    record = {**ray, "token_file": str(token), "is_ready": is_ready}
+    (folder / "home" / "cluster.json").write_text(json.dumps(record))
+
+
+def test_ray_that_died_or_hangs_or_is_on_its_way_is_told_apart(folder: Path) -> None:
+    here = psutil.Process()
+    note_ray(folder, here.pid, here.create_time(), is_ready=False)
+    assert "is not up yet" in utp("status", code=1)
+    note_ray(folder, here.pid, here.create_time(), is_ready=True)
+    assert "does not answer" in utp("status", code=1)
+    assert json.loads(utp("status", "--json", code=1))["state"] == "silent"
+    note_ray(folder, 2**22 + 1, 0.0, is_ready=True)
+    assert "Ray died" in utp("status", code=1)
+
+
+def test_run_of_a_ray_that_died_is_shown_as_silent_with_the_way_out(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    run_id = str(listed()[0]["id"])
+    now = [time.time()]
+    database = open_database(Settings(), clock=lambda: now[0])
+    recorder = Recorder(database)
+    recorder.begin_submission(run_id)
+    recorder.mark_running(run_id, 1, host="here", pid=1, start_step=0, total_steps=9, epochs=1)
+    note_ray(folder, 2**22 + 1, 0.0, is_ready=True)
+    now[0] -= 60
+    recorder.beat(run_id, 1, step=1, epoch=1)
+    database.close()
+    assert listed()[0]["health"] == "silent"
+    told = utp("run", "list") + utp("run", "show", run_id)
+    assert "silent: nothing was heard of its worker for 6" in told
+    assert "Ray died" in CliRunner().invoke(app, ["run", "list"]).stderr
 
 
 def test_ray_that_others_started_has_its_own_ports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

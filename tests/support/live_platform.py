@@ -76,7 +76,7 @@ WITHOUT_BATCH_NORM = replace(
 class LivePlatform:
     """What tests do with a platform. A context: it is up inside."""
 
-    def __init__(self, folder: Path, *, has_web: bool = False) -> None:
+    def __init__(self, folder: Path, *, has_web: bool = False, more: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.web_port = _free_ports(("web",))["web"] if has_web else None
         mounts = {"DATASETS_DIR": "datasets", "SHARED_LOGS_DIR": "shared", "UTP_CACHE_DIR": "cache", "UTP_HOME": "home"}
@@ -89,6 +89,7 @@ class LivePlatform:
             "OMP_NUM_THREADS": "1",
             "UTP_SECRETS_FILE": str(folder / "secrets"),
             "UTP_PREEMPTION": "1",  # of runs whose priority differs, which no test has that is not about it
+            **(more or {}),
         }
         self.ports = _free_ports(("gcs", "dashboard", "client", "agent"))
         self._stack = ExitStack()
@@ -148,8 +149,11 @@ class LivePlatform:
         return done.stdout
 
     def refused(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
+        """Run a command of `utp` that has to fail; return what it wrote."""
+        return self.fails(sys.executable, "-m", "utp.entrypoints.cli", *words, environment=environment)
+
+    def fails(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
         """Run a command that has to fail; return what it wrote."""
-        command = (sys.executable, "-m", "utp.entrypoints.cli", *words)
         env = {**self.environment, **(environment or {})}
         done = subprocess.run(command, env=env, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode != 0, f"{command} did not fail\n{done.stdout}"
@@ -234,6 +238,12 @@ class LivePlatform:
                     found.append(process)
         return found
 
+    def worker(self, run: RunDetail, rank: int) -> psutil.Process:
+        """Return the process of a rank: the one of Ray's that writes its log."""
+        log = self.paths(run).attempt(run.attempt).log(rank)
+        (found,) = (one for one in self.processes("ray::") if _writes(one, log))
+        return found
+
     def driver(self, run_id: str) -> psutil.Process:
         """Return the process of a run's job."""
         (found,) = self.processes("utp.entrypoints.job", run_id)
@@ -241,6 +251,13 @@ class LivePlatform:
 
     def kill(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
+
+
+def _writes(process: psutil.Process, file: Path) -> bool:
+    try:
+        return Path(f"/proc/{process.pid}/fd/1").resolve() == file.resolve()
+    except FileNotFoundError:
+        return False
 
 
 def held(hold: Path, config: TrainConfig = CONFIG, **options: Any) -> TrainConfig:

@@ -25,7 +25,7 @@ class ClusterReporter(LocalReporter):
         line: to the head.
         is_signalled: whether this process was sent SIGINT or SIGTERM.
         on_epoch: called after each epoch with its row.
-        on_progress: called at each step and change of phase.
+        on_progress: called at each step, change of phase, and batch of an evaluation.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class ClusterReporter(LocalReporter):
         self._on_epoch = on_epoch
         self._on_progress = on_progress
         self._position = (0, 0)
+        self._phase = ""
+        self._num_polls = 0
 
     def log_plan(self, plan: RunPlan) -> None:
         """Open the attempt and say that training begins."""
@@ -64,8 +66,17 @@ class ClusterReporter(LocalReporter):
     def log_phase(self, phase: str) -> None:
         """Set what the next beat says."""
         super().log_phase(phase)
+        self._phase, self._num_polls = phase, 0
         self._line.tell_progress(*self._position, phase)
         self._on_progress()
+
+    def should_stop(self) -> bool:
+        """Whether to leave. That the loop asks is progress: an evaluation does so at each batch."""
+        if self._phase:
+            self._num_polls += 1
+            self._line.tell_progress(*self._position, f"{self._phase}, batch {self._num_polls}")
+            self._on_progress()
+        return super().should_stop()
 
     def log_row(self, row: MetricRow) -> None:
         """Write the row; at an epoch's end, tell whoever waits for it."""

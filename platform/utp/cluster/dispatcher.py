@@ -45,9 +45,6 @@ STOP_GRACE_S = 120.0
 KILL_GRACE_S = 75.0
 """From Ray's stop, which waits 60 s before it kills, until the attempt is given up whatever Ray says of it."""
 
-HANGING_AFTER_S = 1800.0
-"""Without a step for so long its job is stopped, and the run tried again."""
-
 SWEEP_EVERY_S = 60.0
 """Between two looks at all jobs that Ray remembers, each of which costs it a look-up."""
 
@@ -55,6 +52,9 @@ MAX_GAP_S = 10.0
 """Between two looks at the leases. After a longer one, as while the store or this process was away, no worker could
 renew its own or be heard: all of them get the time of a lease to be heard again.
 """
+
+MAX_WRITE_WAIT_S = 1.0
+"""The store is held by another program where a transaction waits for longer; leases are judged as after a gap."""
 
 MAX_TOLD = 200
 """Reasons written at a step: the rest follows at the next ones."""
@@ -73,7 +73,7 @@ class Dispatcher:
         inventory: the machines.
         take_result: ingests an attempt that wrote its `result.json`, which ends it.
         env: environment of every job.
-        policy: limits and preemption.
+        policy: limits, preemption, and when a run hangs.
         clock: seconds that only go forward.
     """
 
@@ -120,6 +120,8 @@ class Dispatcher:
         trouble: ClusterUnreachable | None = None
         active = self._queue.active()
         self._note_look()
+        if any(row.lease_until_passed for row in active):
+            self._check_hearing()
         for row in active:
             try:
                 self._look_after(row)
@@ -137,6 +139,15 @@ class Dispatcher:
         if now - self._looked_at >= MAX_GAP_S:
             self._watching_since = now
         self._looked_at = now
+
+    def _check_hearing(self) -> None:
+        """See whether workers could be heard: SQLite is read as ever while another program holds it for writing."""
+        asked_at = self._clock()
+        try:
+            self._recorder.check_writable()
+        finally:
+            if self._clock() - asked_at >= MAX_WRITE_WAIT_S:
+                self._watching_since = self._clock()
 
     def _watched_s(self) -> float:
         return self._clock() - self._watching_since
@@ -192,7 +203,7 @@ class Dispatcher:
 
     def _reason_to_kill(self, row: ActiveRow) -> End | None:
         """Return how an attempt whose job is alive has to end, or none."""
-        if (age_s := self._without_progress_s(row)) >= HANGING_AFTER_S:
+        if (age_s := self._without_progress_s(row)) >= self._policy.hang_limit_s:
             message = f"hung: no step for {age_s:.0f} s, last in {row.phase or 'training'}"
             return End(Outcome.FAILED, FailureKind.TIMEOUT, message)
         if row.lease_until_passed and self._watched_s() >= LEASE_S:

@@ -123,10 +123,10 @@ class HeadLine:
         return self._channel.take(self._run_id, self._attempt, stream, offset, data)
 
     def close(self, result: Mapping[str, Any]) -> None:
-        """Say how the attempt ended, if the head is there, and end; `result.json` says it in any case."""
+        """End; say how the attempt did, where that is known and the head is there; `result.json` says it anyhow."""
         self._closing.set()
         self._thread.join(CLOSING_S)
-        if self._channel is None or self._thread.is_alive():
+        if not result or self._channel is None or self._thread.is_alive():
             return
         try:
             if self._facts is not None:  # it ended before the beat that would have said so

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayActorError
@@ -26,11 +26,26 @@ def describe_job_failure(spec: JobSpec, failure: BaseException | None, *, is_oom
         return killed
     recorded = [content for path in spec.attempt_dir.glob("rank*.failure.json") if (content := read_json(path))]
     if recorded:
-        # A failed collective is a consequence; a tie in milliseconds goes to what UTP knows the kind of.
-        first = min(recorded, key=lambda content: (content["kind"] == FailureKind.INTERNAL, content["failed_at"]))
-        return {name: first[name] for name in ("outcome", "kind", "message", "rank", "traceback")}
+        first = min(recorded, key=_order)
+        cause = {name: first[name] for name in ("outcome", "kind", "message", "rank", "traceback")}
+        return cause if first["kind"] != FailureKind.LOST else _name_silent(spec, cause, recorded)
     message = f"{type(failure).__name__}: {failure}" if failure else "the worker ended without a word"
     return {"outcome": "failed", "kind": str(FailureKind.LOST), "message": message}
+
+
+def _order(failure: Mapping[str, Any]) -> tuple[bool, bool, str]:
+    """A lost fellow is a consequence; a tie in milliseconds goes to what UTP knows the kind of."""
+    return failure["kind"] == FailureKind.LOST, failure["kind"] == FailureKind.INTERNAL, failure["failed_at"]
+
+
+def _name_silent(spec: JobSpec, cause: dict[str, Any], recorded: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the failure of a worker that lost its fellows, with who of them died without a word in front."""
+    silent = sorted(set(range(spec.request.num_workers)) - {failure["rank"] for failure in recorded})
+    if not silent:
+        return cause
+    ranks = " and ".join(f"rank {number}" for number in silent)
+    message = f"{ranks} went away without a word, as with its machine; rank {cause['rank']}: {cause['message']}"
+    return {**cause, "message": message, "rank": silent[0]}
 
 
 def _killed_worker(failure: BaseException | None, *, is_oom: bool) -> dict[str, Any] | None:

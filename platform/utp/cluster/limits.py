@@ -33,6 +33,8 @@ class Policy:
 
     limits: Limits = NO_LIMITS
     may_preempt: bool = False
+    hang_limit_s: float = 1800.0
+    """Without a step for so long a run's job is stopped, and the run tried again."""
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -43,7 +45,7 @@ def read_policy(settings: Settings) -> Policy:
         max_runs_per_project=settings.max_runs_per_project,
         max_gpus_per_project=settings.max_gpus_per_project,
     )
-    return Policy(limits=limits, may_preempt=settings.preemption)
+    return Policy(limits=limits, may_preempt=settings.preemption, hang_limit_s=settings.hang_limit_s)
 
 
 class Holdings:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -70,6 +70,8 @@ class LocalCluster:
     dashboard: str
     temp_dir: str
     token_file: str
+    is_ready: bool = False
+    """`utp up` has come to its end: the actors are there."""
 
     @property
     def is_alive(self) -> bool:
@@ -176,6 +178,11 @@ def _start_once(home: Path, command: Sequence[str], ports: Ports, temp_dir: Path
     return cluster
 
 
+def note_ready(home: Path, cluster: LocalCluster) -> None:
+    """Record that the platform is up on it."""
+    write_json_durably(home / CLUSTER_FILE, asdict(replace(cluster, is_ready=True)))
+
+
 def stop_local(home: Path) -> bool:
     """End every process of the Ray of this home, and forget it; False where there was none. All data stays."""
     cluster = find_local(home)
@@ -266,7 +273,7 @@ def _holder(port: int) -> str:
 
 def _wait_until_up(cluster: LocalCluster, process: subprocess.Popen[bytes], home: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not _answers(cluster):
+    while not is_answering(cluster):
         is_late = time.monotonic() > deadline
         if is_late or process.poll() is not None:
             reason = f"it did not answer for {START_TIMEOUT_S:g} s" if is_late else f"exit code {process.poll()}"
@@ -275,7 +282,7 @@ def _wait_until_up(cluster: LocalCluster, process: subprocess.Popen[bytes], home
         time.sleep(0.5)
 
 
-def _answers(cluster: LocalCluster) -> bool:
+def is_answering(cluster: LocalCluster) -> bool:
     """Whether jobs can be asked for and the node is there: the dashboard is, before Ray waits for its node.
 
     Without Ray's own client, which learns of the token when it is imported.

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from utp.cluster.warm_orphans import Orphans
 from utp.cluster.warm_protocol import code_version, explain_refusal, receive_job, send_line
 from utp.settings import get_settings
 
@@ -42,11 +43,13 @@ class WarmServer:
     Args:
         path: of the socket; its directory is made.
         run: what a child does.
+        orphans: ends children whose job is gone.
     """
 
-    def __init__(self, path: Path, run: RunJob) -> None:
+    def __init__(self, path: Path, run: RunJob, orphans: Orphans | None = None) -> None:
         self._path = path
         self._run = run
+        self._orphans = orphans or Orphans()
         self._listener: socket.socket | None = None
 
     def open(self) -> None:
@@ -78,10 +81,12 @@ class WarmServer:
         assert self._listener is not None, "open comes first"
         signal.signal(signal.SIGCHLD, _reap)
         while True:
+            self._orphans.wait_for_job(self._listener)
             connection, _ = self._listener.accept()
             with connection:
-                if os.fork() == 0:
+                if (pid := os.fork()) == 0:
                     self._be_child(connection)
+                self._orphans.watch(connection, pid)
 
     def close(self) -> None:
         """Listen no more; the children go on."""
@@ -97,6 +102,7 @@ class WarmServer:
             assert self._listener is not None
             self._listener.close()
             self._lock.close()
+            self._orphans.forget()
             spec = _take_over(connection)
             code = 0 if spec is None else self._run(spec)
         except BaseException:  # noqa: BLE001 - the edge of a process

@@ -18,7 +18,7 @@ from utp.cluster.log_shipper import LogShipper
 from utp.cluster.run_channel import RunChannel
 from utp.cluster.stack_watch import StackWatch
 from utp.core.attempt import EarlyNotes, build_task, describe_failure, follow_attempt, train_attempt
-from utp.core.distributed import is_first_rank, rank
+from utp.core.distributed import is_first_rank, rank, world_size
 from utp.core.durable import write_json_durably
 from utp.core.journal import AttemptJournal, utc_now
 from utp.core.rank_reporter import RankReporter
@@ -71,7 +71,7 @@ def _lead(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect, wat
         try:
             result = _train(spec, journal, line, is_signalled, watch)
         except BaseException as error:
-            result = describe_failure(error)
+            result = describe_failure(error) if world_size() == 1 else {}  # of several, the driver finds the cause
             raise
         finally:
             shipper.close(SHIPPING_S)

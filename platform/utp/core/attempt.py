@@ -17,6 +17,7 @@ from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
 from utp.core.data.corrupt import CorruptFileLog
 from utp.core.device import resolve_compute
+from utp.core.distributed import world_size
 from utp.core.durable import write_json_durably
 from utp.core.environment import describe_environment
 from utp.core.failures import classify_failure
@@ -83,6 +84,8 @@ def train_attempt(
 ) -> Mapping[str, Any]:
     """Train as the worker that writes; return what `result.json` says. A failure is recorded and raised again.
 
+    Of one of several workers it is only raised: who started them knows whose came first.
+
     Args:
         config: of this attempt.
         task: what is trained.
@@ -116,7 +119,8 @@ def train_attempt(
     finally:
         corrupt_files.write()
         reporter.close(dump_config(config), result.get("metrics", {}))
-        result = journal.write_result(result)
+        if world_size() == 1 or result["outcome"] != "failed":
+            result = journal.write_result(result)
         assemble_run(paths)
     return result
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 
 import torch
+from torch.distributed import DistNetworkError
 
 from utp.errors import FailureKind, UtpError
+
+_LOST_WORKER = ("gloo/transport", "ncclRemoteError", "ncclSystemError")
+"""What a collective's error has in it on a worker whose fellow died: the cause, if there is a word of it, is there."""
 
 
 def classify_failure(error: BaseException) -> FailureKind:
@@ -21,4 +25,8 @@ def classify_failure(error: BaseException) -> FailureKind:
         return FailureKind.OOM_HOST
     if isinstance(error, OSError):
         return FailureKind.STORAGE_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else FailureKind.STORAGE_ERROR
-    return FailureKind.INTERNAL
+    return FailureKind.LOST if _has_lost_fellow(error) else FailureKind.INTERNAL
+
+
+def _has_lost_fellow(error: BaseException) -> bool:
+    return isinstance(error, DistNetworkError) or any(word in str(error) for word in _LOST_WORKER)

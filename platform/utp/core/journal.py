@@ -113,7 +113,7 @@ def write_failure(paths: RunPaths, number: int, failure: Mapping[str, Any]) -> d
     """Say of an attempt that failed how, where it could not itself; what it said besides stays. Return all of it."""
     path = paths.attempt(number).result
     path.parent.mkdir(parents=True, exist_ok=True)  # it may have died before it made that
-    content = {"schema_version": 1, "attempt": number, **read_json(path), **failure}
+    content = {"schema_version": 1, "attempt": number, "ended_at": utc_now(), **read_json(path), **failure}
     write_json_durably(path, content)
     assemble_run(paths)
     return content

@@ -15,7 +15,7 @@ class RankReporter:
     Args:
         note: takes a sentence.
         on_epoch: called after each epoch with its row, the same on every rank.
-        on_progress: called at each step and change of phase.
+        on_progress: called at each step, change of phase, and batch of an evaluation.
     """
 
     def __init__(
@@ -58,5 +58,6 @@ class RankReporter:
         """Nothing is written here."""
 
     def should_stop(self) -> bool:
-        """Rank 0 is who is asked."""
+        """Tell of progress, since an evaluation asks at each batch; rank 0 is who decides."""
+        self._on_progress()
         return False

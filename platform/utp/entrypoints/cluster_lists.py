@@ -14,8 +14,10 @@ from rich.table import Column, Table
 
 from utp.client.local_client import LocalClient
 from utp.entrypoints.console import stderr, stdout
+from utp.entrypoints.platform_note import note_if_down
 from utp.settings import get_settings
 from utp.store.repositories.agents import AgentRow
+from utp.store.states import RunState
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 GB = 10**9
@@ -31,6 +33,7 @@ def queue(as_json: AsJson = False) -> None:
         for row in rows:
             table.add_row(escape(row.name), escape(row.owner or "-"), escape(row.wait_reason or "was queued just now"))
         stdout.print(table)
+        note_if_down(get_settings(), (RunState.QUEUED,))
     else:
         stderr.print("no run waits")
 

@@ -16,6 +16,7 @@ from utp.config.loading import apply_overrides, load_configs
 from utp.config.problems import describe_problems
 from utp.config.request import RunRequest
 from utp.entrypoints.console import stderr, stdout
+from utp.entrypoints.platform_note import note_if_down
 from utp.entrypoints.run_comparison import compare
 from utp.entrypoints.run_files import delete, export, import_
 from utp.entrypoints.run_tables import print_detail, run_table
@@ -80,6 +81,7 @@ def list_runs(
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     elif rows:
         stdout.print(run_table(rows))
+        note_if_down(get_settings(), (row.state for row in rows))
     elif project or state:
         stderr.print("no run is like that; `utp run list` lists all", soft_wrap=True)
     else:
@@ -94,6 +96,7 @@ def show(run: Run, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(asdict(detail), indent=2))
     else:
         print_detail(detail)
+        note_if_down(get_settings(), (detail.state,))
 
 
 @app.command()

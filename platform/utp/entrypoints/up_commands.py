@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from utp.api.security.first_start import check_exposure, first_login_url
-from utp.cluster.joined_cluster import JoinedCluster, find_joined
-from utp.cluster.local_ray import LocalCluster, Ports, find_local, start_local, use_token
+from utp.cluster.joined_cluster import JoinedCluster
+from utp.cluster.local_ray import LocalCluster, Ports, find_local, note_ready, start_local, use_token
+from utp.cluster.platform_state import SENTENCES, PlatformState, find_cluster, look_at
 from utp.cluster.shutdown import open_admission
 from utp.config.secrets_file import read_secrets
 from utp.entrypoints.console import stderr, stdout
@@ -97,12 +98,18 @@ def status(as_json: AsJson = False) -> None:
     The exit code is 1 where it is down.
     """
     settings = get_settings()
-    cluster = find_local(settings.home) or find_joined(settings.home)
-    is_up = _is_up(cluster)
+    cluster = find_cluster(settings.home)
+    state = look_at(cluster)
+    is_up = state is PlatformState.UP
     web = find_web(settings.home)
     is_web_up = web is not None and web.is_answering()
     if as_json:
-        facts = {"is_up": is_up, "home": str(settings.home), "ray": asdict(cluster) if cluster else None}
+        facts = {
+            "is_up": is_up,
+            "state": state,
+            "home": str(settings.home),
+            "ray": asdict(cluster) if cluster else None,
+        }
         facts["web"] = web.url if web is not None and is_web_up else None
         typer.echo(json.dumps(facts, indent=2))
     elif cluster is not None and is_up:
@@ -110,18 +117,9 @@ def status(as_json: AsJson = False) -> None:
         if web is not None:
             stdout.print(f"The dashboard: {web.url}" + ("" if is_web_up else ", which does not answer"), soft_wrap=True)
     else:
-        why = "Ray died (its process is gone)" if cluster else "Ray was not started"
-        stdout.print(f"utp is down: {why}; `utp up` starts it", soft_wrap=True)
+        stdout.print(SENTENCES[state], soft_wrap=True)
     if not is_up:
         raise typer.Exit(EXIT_DOWN)
-
-
-def _is_up(cluster: LocalCluster | JoinedCluster | None) -> bool:
-    if not isinstance(cluster, JoinedCluster):
-        return cluster is not None and cluster.is_alive
-    from utp.cluster.joined_ray import is_answering  # noqa: PLC0415  it imports Ray
-
-    return is_answering(cluster)
 
 
 def _upgrade_store(settings: Settings) -> None:
@@ -141,6 +139,7 @@ def _start(settings: Settings, ports: Ports, num_cpus: int | None, num_gpus: int
 
     with stderr.status("starting the actors"), connected(cluster.address):
         start_actors(cluster.dashboard)
+    note_ready(settings.home, cluster)
     return cluster
 
 

@@ -46,6 +46,8 @@ class Health(StrEnum):
 
     OK = "ok"
     STALLED = "stalled"
+    SILENT = "silent"
+    """Nothing is heard of it, and nobody has judged it yet. Never stored: it is seen when a run is read."""
 
 
 MOVES: Mapping[RunState, frozenset[RunState]] = {

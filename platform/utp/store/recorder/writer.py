@@ -21,6 +21,10 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def check_writable(self) -> None:
+        """Return once a transaction could be made, which changes nothing. Raises as `Database.write`."""
+        self._database.write(lambda tx: None)
+
 
 def append_event(
     tx: Transaction,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, or_, select
 
 from utp.errors import FailureKind
 from utp.store.database import Database
+from utp.store.repositories.silence import find_silent
 from utp.store.states import Health, RunState, Wish
 from utp.store.tables.config import Config
 from utp.store.tables.dataset_version import DatasetVersion
@@ -133,7 +134,13 @@ class RunLists:
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(column.is_(None), *order).limit(limit)).mappings().all()
             total = connection.execute(select(func.count()).select_from(Run).where(*conditions)).scalar_one()
-            return RunList(runs=[ListedRun(**row) for row in rows], total=total, now=self._database.now(connection))
+            silent = find_silent(self._database, connection)
+            now = self._database.now(connection)
+        runs = [ListedRun(**row) for row in rows]
+        for number, run in enumerate(runs):
+            if run.id in silent:
+                runs[number] = replace(run, health=Health.SILENT, health_detail=silent[run.id])
+        return RunList(runs=runs, total=total, now=now)
 
     def by_ids(self, ids: Sequence[str]) -> RunList:
         """Return the runs with these ids that there are, in this order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, Select, select
@@ -12,6 +12,7 @@ from sqlalchemy import Row, Select, select
 from utp.errors import FailureKind
 from utp.store.database import Database
 from utp.store.errors import RunAmbiguous, RunNotFound
+from utp.store.repositories.silence import find_silent
 from utp.store.states import Health, Outcome, RunState, Wish
 from utp.store.tables.checkpoint import Checkpoint
 from utp.store.tables.config import Config
@@ -159,8 +160,9 @@ class RunRepository:
         if before_id is not None:
             query = query.where(Run.id < before_id)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(Run.id.desc()).limit(limit))
-            return [RunRow(*row) for row in rows]
+            rows = [RunRow(*row) for row in connection.execute(query.order_by(Run.id.desc()).limit(limit))]
+            silent = find_silent(self._database, connection)
+        return [replace(row, health=Health.SILENT) if row.id in silent else row for row in rows] if silent else rows
 
     def find(self, text: str) -> str:
         """Return the id of the run that an id, a name or a directory means, or the beginning of an id or name.
@@ -206,6 +208,8 @@ class RunRepository:
                 raise RunNotFound(run_id)
             values = dict(row._mapping)
             config = json.loads(values.pop("content"))
+            if (detail := find_silent(self._database, connection).get(run_id)) is not None:
+                values |= {"health": Health.SILENT, "health_detail": detail}
             attempts = connection.execute(_of(Job, AttemptRow, run_id).order_by(Job.attempt))
             checkpoints = connection.execute(_of(Checkpoint, CheckpointRow, run_id).order_by(Checkpoint.step))
             figures = connection.execute(_of(Figure, FigureRow, run_id).order_by(Figure.name))

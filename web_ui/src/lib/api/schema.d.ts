@@ -2797,7 +2797,7 @@ export interface components {
          * @description Whether a live attempt gets on.
          * @enum {string}
          */
-        Health: "ok" | "stalled";
+        Health: "ok" | "stalled" | "silent";
         /**
          * ImageChange
          * @description An image that one of two runs predicts right and the other wrong.
@@ -4660,7 +4660,7 @@ export interface components {
          * @description Whether a live attempt gets on.
          * @enum {string}
          */
-        utp__store__states__Health: "ok" | "stalled";
+        utp__store__states__Health: "ok" | "stalled" | "silent";
     };
     responses: never;
     parameters: never;

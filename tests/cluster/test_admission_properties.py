@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from unittest import mock
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from tests.support.machines import gpu, node, queued
 from utp.cluster.admission import Plan, decide
 from utp.cluster.demand import resolve_demand
 from utp.cluster.inventory import NodeState, usable_gpus
+from utp.cluster.limits import NO_LIMITS, Limits
 from utp.cluster.queue_order import WaitingRun
 from utp.cluster.reservation import ActiveRun
 
@@ -115,6 +117,20 @@ def test_order_of_the_input_makes_no_difference(
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert decide(rows, [], machines) == decide(shuffled, [], machines)
+
+
+@settings(max_examples=150, deadline=None)
+@given(QUEUES, MACHINES, st.sampled_from([NO_LIMITS, Limits(max_runs_per_user=2), Limits(max_gpus_per_project=2)]))
+def test_end_of_a_long_queue_is_told_what_a_look_at_each_run_would_tell(
+    rows: list[WaitingRun], machines: list[NodeState], limits: Limits
+) -> None:
+    cluster = Cluster(machines, [])
+    cluster.tick(rows[:4])
+    whole = decide(rows[4:], cluster.active, cluster.nodes(), limits=limits, may_preempt=True)
+    with mock.patch("utp.cluster.admission.MAX_LINE", 1):  # after the first in line, the rest is told by its kind
+        cut = decide(rows[4:], cluster.active, cluster.nodes(), limits=limits, may_preempt=True)
+    assert (cut.starts, cut.reasons, cut.preempted) == (whole.starts, whole.reasons, whole.preempted)
+    assert cut.line == whole.line[:1]
 
 
 @settings(max_examples=50, deadline=None)

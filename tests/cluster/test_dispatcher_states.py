@@ -14,6 +14,7 @@ from tests.support.machines import node
 
 from utp.cluster.job_client import ClusterUnreachable, JobStatus
 from utp.cluster.limits import Policy
+from utp.cluster.waiting_queue import WaitingQueue
 from utp.store.errors import AlreadyEnded, IllegalMove
 from utp.store.policy import LEASE_S
 from utp.store.states import ENDED, LIVE, RunState, Wish
@@ -31,6 +32,7 @@ class Queue(RuleBasedStateMachine):
         self._folder = tempfile.TemporaryDirectory()
         self.stage = Stage(Path(self._folder.name), Policy(may_preempt=True))
         self.stage.machines.states = [node("a", cpus=CPUS)]
+        self.waiting = WaitingQueue(self.stage.queue)
         self.known: list[str] = []
         self.ended: dict[tuple[str, int], tuple[object, ...]] = {}
         self.stop_accepted: set[str] = set()
@@ -155,6 +157,22 @@ class Queue(RuleBasedStateMachine):
             open_attempts = [job.attempt for job in self.stage.attempts(run_id) if job.outcome is None]
             run = self.stage.run(run_id)
             assert open_attempts == ([run.attempt] if run.state in LIVE else [])
+
+    @rule(run_id=runs, ahead_of=runs)
+    def person_moves(self, run_id: str, ahead_of: str) -> None:
+        try:
+            self.stage.recorder.move_in_queue(run_id, ahead_of)
+        except IllegalMove:
+            assert {self.stage.state(run_id), self.stage.state(ahead_of)} != {RunState.QUEUED}
+
+    @rule(run_id=runs, priority=st.integers(-1, 1))
+    def person_sets_priority(self, run_id: str, priority: int) -> None:
+        self.stage.recorder.set_priority(run_id, priority)
+
+    @invariant()
+    def queue_that_is_kept_is_that_of_the_store(self) -> None:
+        fresh = WaitingQueue(self.stage.queue).read()
+        assert sorted(self.waiting.read(), key=str) == sorted(fresh, key=str)
 
     @invariant()
     def what_is_active_fits(self) -> None:  # I5

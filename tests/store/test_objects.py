@@ -20,6 +20,7 @@ from utp.store.repositories.machine_history import MachineHistoryRepository
 from utp.store.repositories.models import ModelRepository
 from utp.store.repositories.queue_page import QueuePageRepository
 from utp.store.repositories.run_queue import QueueRepository
+from utp.store.states import Wish
 
 Queue = Callable[[], str]
 
@@ -30,10 +31,32 @@ def test_moved_run_stands_ahead_in_the_line_that_the_dispatcher_reads(
     first, second, third = queue(), queue(), queue()
     recorder.set_priority(first, 5)
     recorder.move_in_queue(third, first)
-    assert [row.run_id for row in QueueRepository(database).waiting()] == [third, first, second]
+    assert [row.run_id for row in QueueRepository(database).changes(None).rows] == [third, first, second]
     recorder.begin_submission(second)
     with pytest.raises(IllegalMove):
         recorder.move_in_queue(third, second)
+
+
+def test_reading_behind_an_event_tells_what_has_changed_in_the_line(
+    recorder: Recorder, queue: Queue, database: Database
+) -> None:
+    first, second, third, fourth = queue(), queue(), queue(), queue()
+    repository = QueueRepository(database)
+    whole = repository.changes(None)
+    assert whole.is_whole
+    assert len(whole.rows) == 4
+    assert repository.changes(whole.last_event).rows == []
+    recorder.set_priority(first, 5)
+    recorder.set_wish(second, Wish.STOP, by="ann")
+    some = repository.changes(whole.last_event)
+    assert [(row.run_id, row.priority) for row in some.rows] == [(first, 5)]
+    assert some.left == {first, second}
+    recorder.move_in_queue(fourth, third)  # changes the age of the other as well
+    moved = repository.changes(some.last_event)
+    assert moved.is_whole
+    assert [row.run_id for row in moved.rows] == [first, fourth, third]
+    fifth = queue()
+    assert [row.run_id for row in repository.changes(moved.last_event).rows] == [fifth]
 
 
 def test_place_and_estimate_are_told_until_the_run_is_queued_anew(

@@ -56,7 +56,7 @@ def queued(run_id: str, *, waited_s: float = 0, owner: str = "ann", project_id: 
         project_id=project_id,
         priority=priority,
         seq=round(-1000 * waited_s),
-        waited_s=waited_s,
-        backoff_s=backoff_s,
+        queued_at=-waited_s,
+        not_before=backoff_s,
         request=RunRequest(priority=priority, **request),  # type: ignore[arg-type]
     )

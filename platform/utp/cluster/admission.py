@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from utp.cluster.demand import Demand, explain_unsatisfiable, has_gpus, resolve_demand
@@ -17,6 +17,9 @@ from utp.config.request import RunRequest
 
 WHOLE_CLUSTER = 1_000_000
 """Shares of the cluster are counted in millionths: sums of integers don't depend on their order."""
+
+MAX_LINE = 50
+"""Runs in line that have a place: further back it changes with every start."""
 
 IN_BACKOFF = "is tried again soon: the machines get some time after a failure"
 
@@ -37,7 +40,7 @@ class Plan:
     reasons: Mapping[str, str]
     """Why each run that doesn't start waits, by run id. A sentence stays the same while runs ahead start one by one."""
     line: tuple[str, ...]
-    """Ids of the runs that wait for room, first in line first; not those under a limit or in back-off."""
+    """Ids of the first runs that wait for room, in order; not those under a limit or in back-off."""
     starts_in_s: Mapping[str, float]
     """When the first ones in line are likely to start, from measured epoch times; missing where nobody knows."""
     preempted: tuple[str, ...]
@@ -49,6 +52,7 @@ def decide(
     active: Sequence[ActiveRun],
     nodes: Sequence[NodeState],
     *,
+    now: float = 0.0,
     limits: Limits = NO_LIMITS,
     durations_s: Mapping[str, float] | None = None,
     may_preempt: bool = False,
@@ -59,17 +63,22 @@ def decide(
         queued: all queued runs, in any order.
         active: all runs that hold or will hold resources.
         nodes: the machines.
+        now: seconds on the clock of the queued runs.
         limits: per user and per project.
         durations_s: how long queued runs will take, by run id, where it was measured in an earlier attempt.
         may_preempt: whether runs of lower priority are sent back to the queue for one of higher priority.
     """
-    tick = _Tick(active, nodes, limits, dict(durations_s or {}), may_preempt)
-    due = [row for row in queued if row.backoff_s <= 0]
-    for row in in_order(due, tick.use, lambda request: tick.kind(request).weight):
+    tick = _Tick(active, nodes, limits, dict(durations_s or {}), may_preempt=may_preempt, now=now)
+    due = [row for row in queued if row.not_before <= now]
+    tick.rule_out({id(row.request): row.request for row in due}.values())
+    for row in in_order(due, tick.use, lambda request: tick.kind(request).weight, now):
         tick.consider(row)
+        if tick.is_settled():
+            tick.explain_others(due)
+            break
     if len(due) < len(queued):
-        tick.reasons.update((row.run_id, IN_BACKOFF) for row in queued if row.backoff_s > 0)
-    line = tuple(row.run_id for row in tick.line)
+        tick.reasons.update((row.run_id, IN_BACKOFF) for row in queued if row.not_before > now)
+    line = tuple(row.run_id for row in tick.line[:MAX_LINE])
     return Plan(tuple(tick.starts), tick.reasons, line, tick.estimate(), tick.preempted)
 
 
@@ -78,6 +87,7 @@ class _Kind:
     """What equal requests have in common within a tick."""
 
     demand: Demand
+    max_run_time_s: float | None
     weight: int
     problem: str | None
     """Why no machine could ever run it."""
@@ -98,8 +108,11 @@ class _Tick:
         nodes: Sequence[NodeState],
         limits: Limits,
         durations_s: dict[str, float],
+        *,
         may_preempt: bool,
+        now: float,
     ) -> None:
+        self._now = now
         self._nodes, self._durations_s, self._may_preempt = nodes, durations_s, may_preempt
         self._has_gpus = has_gpus(nodes)
         self._whole = whole_room(nodes)
@@ -107,6 +120,7 @@ class _Tick:
         self._num_gpus = sum(len(node.gpus) for node in self._whole.nodes.values()) or 1
         self._kinds: dict[RunRequest, _Kind] = {}
         self._kinds_by_id: dict[int, _Kind] = {}  # hashing a request takes longer than all the rest of a row
+        self._hopeful: list[_Kind] = []
         self._active = sorted(active, key=lambda run: run.run_id)
         self._free = self._free_now()
         self._open = self._free
@@ -131,18 +145,41 @@ class _Tick:
         if kind is None:
             demand = resolve_demand(request, has_gpus=self._has_gpus)
             share = max(demand.num_workers * demand.cpus / self._cpus, demand.total_gpus / self._num_gpus)
-            kind = _Kind(demand, round(WHOLE_CLUSTER * share), explain_unsatisfiable(request, self._nodes))
+            problem = explain_unsatisfiable(request, self._nodes)
+            kind = _Kind(demand, request.max_run_time_s, round(WHOLE_CLUSTER * share), problem)
             self._kinds[request] = kind
         self._kinds_by_id[id(request)] = kind
         return kind
 
+    def rule_out(self, requests: Iterable[RunRequest]) -> None:
+        """Look once at each request that waits: what finds no room now finds none later in this tick."""
+        for request in requests:
+            kind = self.kind(request)
+            if kind.problem is None and self._free.place(kind.demand) is None:
+                kind.has_failed = kind.has_failed_if_short = True
+            self._hopeful.append(kind)
+
+    def is_settled(self) -> bool:
+        """Whether no further run can start, whatever comes, and the first in line have their places."""
+        if len(self.line) < MAX_LINE or self._first is None:
+            return False
+        while self._hopeful and self._is_hopeless(self._hopeful[-1]):
+            self._hopeful.pop()
+        return not self._hopeful
+
+    def explain_others(self, rows: Iterable[WaitingRun]) -> None:
+        """Say why the runs that were not considered wait; to be called when it is settled."""
+        started = {start.run_id for start in self.starts}
+        for row in rows:
+            if row.run_id not in self.reasons and row.run_id not in started:
+                kind = self._kinds_by_id[id(row.request)]
+                self.reasons[row.run_id] = self._exclude(row, kind) or self._reason(row, kind)
+
     def consider(self, row: WaitingRun) -> None:
         """Start the run or say why not; to be called in the order of the queue."""
         kind = self.kind(row.request)
-        if kind.problem is not None:
-            self.reasons[row.run_id] = f"can't run here: {kind.problem}"
-        elif limit := self._limit(row, kind):
-            self.reasons[row.run_id] = limit
+        if excluded := self._exclude(row, kind):
+            self.reasons[row.run_id] = excluded
         elif placement := self._place(row, kind):
             self._start(row, placement)
         else:
@@ -165,7 +202,10 @@ class _Tick:
                 self._active[index] = replace(run, placement=placement)
         return room
 
-    def _limit(self, row: WaitingRun, kind: _Kind) -> str | None:
+    def _exclude(self, row: WaitingRun, kind: _Kind) -> str | None:
+        """Return why the run is not in line at all; none where it is."""
+        if kind.problem is not None:
+            return f"can't run here: {kind.problem}"
         if not self._holdings.is_limited:
             return None
         return self._holdings.explain_limit(row.owner, row.project_id, kind.demand.total_gpus)
@@ -184,6 +224,16 @@ class _Tick:
         kind.has_failed_if_short = placement is None
         return placement
 
+    def _is_hopeless(self, kind: _Kind) -> bool:
+        """Whether no run of this kind can start any more in this tick; to be asked when the first one is known."""
+        if kind.problem is not None or (kind.has_failed and kind.has_failed_if_short):
+            return True
+        if not kind.has_failed or self._durations_s:
+            return False
+        free_in_s = self._reservation.starts_in_s if self._reservation else None
+        limit_s = kind.max_run_time_s
+        return free_in_s is None or limit_s is None or limit_s > free_in_s
+
     def _start(self, row: WaitingRun, placement: Placement) -> None:
         self._free.take(placement)
         if self._open is not self._free:  # a short run may have taken what is kept, and less of what is open
@@ -197,12 +247,14 @@ class _Tick:
         self.line.append(row)
         if self._first is None and not kind.is_unreservable:
             self._reserve(row, kind)
-        if self._first is row:
-            self.reasons[row.run_id] = self._explain(row, kind)
-        elif reason := kind.reasons.get(row.priority):
-            self.reasons[row.run_id] = reason
-        else:
-            self.reasons[row.run_id] = kind.reasons[row.priority] = self._explain(row, kind)
+        self.reasons[row.run_id] = self._explain(row, kind) if self._first is row else self._reason(row, kind)
+
+    def _reason(self, row: WaitingRun, kind: _Kind) -> str:
+        """Return why a run that is not the first in line waits: the same for all of its kind and priority."""
+        reason = kind.reasons.get(row.priority)
+        if reason is None:
+            reason = kind.reasons[row.priority] = self._explain(row, kind)
+        return reason
 
     def _reserve(self, row: WaitingRun, kind: _Kind) -> None:
         if self._may_preempt:
@@ -210,7 +262,7 @@ class _Tick:
             self.preempted = tuple(sorted(run.run_id for run in victims))
             self._active = [leaving(run) if run in victims else run for run in self._active]
         reservation = reserve(
-            kind.demand, self._free, self._whole, self._active, is_strict=row.waited_s >= STRICT_AFTER_S
+            kind.demand, self._free, self._whole, self._active, is_strict=self._now - row.queued_at >= STRICT_AFTER_S
         )
         if reservation is None:
             kind.is_unreservable = True

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from utp.cluster.admission import Plan, decide
@@ -20,10 +19,10 @@ from utp.cluster.inventory import Inventory, NodeState
 from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, JobStatus
 from utp.cluster.limits import Policy
 from utp.cluster.queue_order import WaitingRun
-from utp.cluster.queue_sentences import is_news, tell_waits
-from utp.cluster.ray_job import build_job, parse_request, parse_request_json
+from utp.cluster.ray_job import build_job, parse_request
 from utp.cluster.reservation import ActiveRun
 from utp.cluster.room import Placement
+from utp.cluster.waiting_queue import WaitingQueue
 from utp.errors import FailureKind
 from utp.store.errors import AlreadyEnded, RunNotFound, StoreBusy, StoreUnavailable
 from utp.store.policy import LEASE_S, STALLED_AFTER_S
@@ -56,9 +55,6 @@ renew its own or be heard: all of them get the time of a lease to be heard again
 MAX_WRITE_WAIT_S = 1.0
 """The store is held by another program where a transaction waits for longer; leases are judged as after a gap."""
 
-MAX_TOLD = 200
-"""Reasons written at a step: the rest follows at the next ones."""
-
 MIN_STEPS_MEASURED = 10
 """Steps after which the time that is left is worth an estimate."""
 
@@ -89,6 +85,7 @@ class Dispatcher:
         policy: Policy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._waiting = WaitingQueue(queue)
         self._queue, self._recorder, self._jobs, self._inventory = queue, recorder, jobs, inventory
         self._take_result, self._env, self._clock = take_result, env, clock
         self._policy = policy or Policy()
@@ -179,7 +176,7 @@ class Dispatcher:
         others = [other for other in self._queue.active() if other.run_id != row.run_id]
         waiting = WaitingRun(
             run_id=row.run_id, name=row.name, owner=row.owner, project_id=row.project_id, priority=row.priority,
-            seq=0, waited_s=0.0, backoff_s=0.0, request=parse_request(row.request),
+            seq=0, queued_at=0.0, not_before=0.0, request=parse_request(row.request),
         )  # fmt: skip
         plan = decide([waiting], [_to_active(other) for other in others], nodes)
         for start in plan.starts:
@@ -240,31 +237,25 @@ class Dispatcher:
         )  # fmt: skip
 
     def _admit(self) -> None:
-        queued = self._queue.waiting()
-        if not queued:
+        waiting = self._waiting.read()
+        if not waiting:
             return
         nodes = self._inventory.nodes()
-        now = time.time()  # for how long a run has waited, where an hour more or less changes little
-        waiting = [
-            WaitingRun(
-                run_id=row.run_id, name=row.name, owner=row.owner, project_id=row.project_id, priority=row.priority,
-                seq=row.queued_seq, waited_s=now - row.queued_at, backoff_s=row.not_before_s,
-                request=parse_request_json(row.request_json),
-            )
-            for row in queued
-        ]  # fmt: skip
         active = [_to_active(row) for row in self._queue.active()]
         limits = replace(self._policy.limits, max_gpus_of=self._queue.max_gpus_of_projects())
-        plan = decide(waiting, active, nodes, limits=limits, may_preempt=self._policy.may_preempt)
+        plan = decide(
+            waiting, active, nodes, now=self._waiting.now, limits=limits, may_preempt=self._policy.may_preempt
+        )
         for run_id in plan.preempted:
             self._wish(run_id, Wish.PREEMPT, "a run of higher priority")
         self._start(plan, nodes)
-        self._tell(plan, {row.run_id: (row.wait_reason, row.starts_in_s) for row in queued})
+        self._tell(plan)
 
-    def _tell(self, plan: Plan, said: Mapping[str, tuple[str, float | None]]) -> None:
+    def _tell(self, plan: Plan) -> None:
         """Write why runs wait where that has changed, a part at a time: workers' news must not wait for it."""
-        changed = ((run_id, wait) for run_id, wait in tell_waits(plan).items() if is_news(wait, *said[run_id]))
-        self._recorder.set_waits(dict(islice(changed, MAX_TOLD)))
+        news = self._waiting.news(plan)
+        self._recorder.set_waits(news)
+        self._waiting.note_told(news)
 
     def _start(self, plan: Plan, nodes: Sequence[NodeState]) -> None:
         for start in plan.starts:

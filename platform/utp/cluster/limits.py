@@ -56,15 +56,23 @@ class Holdings:
         self._limits = limits
         self._runs: Counter[tuple[str, str]] = Counter()
         self._gpus: Counter[tuple[str, str]] = Counter()
+        self._explained: dict[tuple[str, str, int], str | None] = {}
 
     def add(self, owner: str, project_id: str, num_gpus: int) -> None:
         """Count one more active run."""
+        self._explained.clear()
         for key in (("user", owner), ("project", project_id)):
             self._runs[key] += 1
             self._gpus[key] += num_gpus
 
     def explain_limit(self, owner: str, project_id: str, num_gpus: int) -> str | None:
         """Return which limit one more run with so many GPUs would break; none where it breaks none."""
+        key = (owner, project_id, num_gpus)
+        if key not in self._explained:
+            self._explained[key] = self._find_limit(owner, project_id, num_gpus)
+        return self._explained[key]
+
+    def _find_limit(self, owner: str, project_id: str, num_gpus: int) -> str | None:
         limits = self._limits
         of_project = limits.max_gpus_of.get(project_id, limits.max_gpus_per_project)
         for kind, name, max_runs, max_gpus in (

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from utp.cluster.admission import Plan
 from utp.store.recorder.waiting import Wait
-
-MAX_NUMBERED = 50
-"""Runs in line that are told their number. The rest would be written anew each time one ahead of them starts."""
 
 MIN_CHANGE_S = 30.0
 MIN_CHANGE = 0.2
 """An estimate that moves by less, in seconds and as a share of it, is not written anew."""
 
 
-def tell_waits(plan: Plan) -> Mapping[str, Wait]:
-    """Return what is said of each run that waits, by run id."""
-    waits = {run_id: Wait(reason) for run_id, reason in plan.reasons.items()}
-    for position, run_id in enumerate(plan.line[:MAX_NUMBERED], 1):
-        starts_in_s = plan.starts_in_s.get(run_id)
-        likely = f"; likely to start in {_roughly(starts_in_s)}" if starts_in_s is not None else ""
-        waits[run_id] = Wait(f"place {position} in line: {plan.reasons[run_id]}{likely}", position, starts_in_s)
-    return waits
+def find_news(plan: Plan, told: Mapping[str, tuple[str, float | None]], now: float) -> Iterator[tuple[str, Wait]]:
+    """Yield what is to be said of runs that wait where it differs from what was told, the first in line first.
+
+    Args:
+        plan: of this tick.
+        told: sentence and start of each run, by its id; the start in seconds on the clock of `now`.
+        now: seconds.
+    """
+    in_line = set(plan.line)
+    for position, run_id in enumerate(plan.line, 1):
+        wait = _tell_place(plan, run_id, position)
+        if _is_news(wait, *told[run_id], now):
+            yield run_id, wait
+    for run_id, reason in plan.reasons.items():
+        if told[run_id] != (reason, None) and run_id not in in_line:
+            yield run_id, Wait(reason)
 
 
-def is_news(wait: Wait, said_reason: str, said_starts_in_s: float | None) -> bool:
-    """Whether it differs from what was said: in the sentence, or in the estimate by a good part of it."""
-    if wait.reason != said_reason:
+def _tell_place(plan: Plan, run_id: str, position: int) -> Wait:
+    starts_in_s = plan.starts_in_s.get(run_id)
+    likely = f"; likely to start in {_roughly(starts_in_s)}" if starts_in_s is not None else ""
+    return Wait(f"place {position} in line: {plan.reasons[run_id]}{likely}", position, starts_in_s)
+
+
+def _is_news(wait: Wait, told_reason: str, told_starts_at: float | None, now: float) -> bool:
+    """Whether it differs in the sentence, or in the estimate by a good part of it."""
+    if wait.reason != told_reason:
         return True
-    if wait.starts_in_s is None or said_starts_in_s is None:
-        return wait.starts_in_s is not said_starts_in_s
-    return abs(wait.starts_in_s - said_starts_in_s) > max(MIN_CHANGE_S, MIN_CHANGE * wait.starts_in_s)
+    if wait.starts_in_s is None or told_starts_at is None:
+        return wait.starts_in_s is not told_starts_at
+    return abs(now + wait.starts_in_s - told_starts_at) > max(MIN_CHANGE_S, MIN_CHANGE * wait.starts_in_s)
 
 
 def _roughly(seconds: float) -> str:

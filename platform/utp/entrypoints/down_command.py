@@ -87,7 +87,7 @@ def _let_runs_save(database: Database, wait_s: float) -> None:
 def _say_what_waits(database: Database, settings: Settings) -> None:
     for name in settle_all(database, settings):
         stderr.print(f"{name} left without saving; it goes on from its last checkpoint", soft_wrap=True, markup=False)
-    if num_waiting := len(QueueRepository(database).waiting()):
+    if num_waiting := QueueRepository(database).num_waiting():
         which = "1 run waits and goes on" if num_waiting == 1 else f"{num_waiting} runs wait and go on"
         stdout.print(f"{which} at the next `utp up`")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from utp.store.database import Transaction
 from utp.store.errors import IllegalMove
@@ -32,11 +32,16 @@ class WaitWriter(Writer):
         """Say of queued runs, by id, why they wait; those that have left the queue are left alone."""
 
         def work(tx: Transaction) -> None:
-            for run_id, wait in waits.items():
-                starts_at = None if wait.starts_in_s is None else tx.now + wait.starts_in_s
-                place = {"wait_reason": wait.reason, "position": wait.position, "starts_at": starts_at}
-                waiting = update(Run).where(Run.id == run_id, Run.state == RunState.QUEUED)
-                tx.connection.execute(waiting.values(place))
+            rows = [
+                {
+                    "run": run_id,
+                    "reason": wait.reason,
+                    "place": wait.position,
+                    "start": None if wait.starts_in_s is None else tx.now + wait.starts_in_s,
+                }
+                for run_id, wait in waits.items()
+            ]
+            tx.connection.execute(_SET_WAIT, rows)
 
         if waits:
             self._database.write(work)
@@ -61,6 +66,13 @@ class WaitWriter(Writer):
             append_event(tx, run_id, found, "changed", data={"priority": priority, "before_run_id": before_run_id})
 
         self._database.write(work)
+
+
+_SET_WAIT = (
+    update(Run)
+    .where(Run.id == bindparam("run"), Run.state == RunState.QUEUED)
+    .values(wait_reason=bindparam("reason"), position=bindparam("place"), starts_at=bindparam("start"))
+)
 
 
 def _find_queued(tx: Transaction, run_id: str) -> int:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, case, cast, func, select
+from sqlalchemy import Connection, Text, case, cast, func, select
 
 from utp.store.database import Database
 from utp.store.states import LIVE, Health, RunState, Wish
@@ -17,6 +17,10 @@ from utp.store.tables.config import Config
 from utp.store.tables.job import Job
 from utp.store.tables.project import Project
 from utp.store.tables.run import Run
+from utp.store.tables.run_event import RunEvent
+
+MAX_CHANGED = 1000
+"""Events behind which the queue is read anew as a whole."""
 
 
 @dataclass(frozen=True)  # filled by position: there may be 10,000 at every step
@@ -42,7 +46,7 @@ class QueuedRow:
 
 
 class WaitingRow(NamedTuple):
-    """What admission needs of a run that waits: 10,000 of them are read every second, so nothing is unpacked."""
+    """What admission needs of a run that waits: there may be 10,000 of them, so nothing is unpacked."""
 
     run_id: str
     name: str
@@ -53,10 +57,26 @@ class WaitingRow(NamedTuple):
     queued_at: float
     request_json: str
     """`RunRequest` as text; most are equal."""
-    not_before_s: float
+    not_before: float
+    """When its back-off is over, by the database's clock; 0 without one."""
     wait_reason: str
-    starts_in_s: float | None
+    starts_at: float | None
     """What was last said of its start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueChanges:
+    """What became of the waiting runs behind an event."""
+
+    rows: list[WaitingRow]
+    """Those that are new or may have changed; all, highest priority first, then the oldest, if it is whole."""
+    left: frozenset[str]
+    """Ids of those among which some don't wait any more."""
+    is_whole: bool
+    last_event: int
+    """Number of the newest event, whose change is contained."""
+    now: float
+    """Seconds since 1970 by the database's clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,16 +131,29 @@ class QueueRepository:
             rows: list[Any] = list(connection.execute(query.limit(limit)))
             return [QueuedRow(*[*rest, _parse(text)]) for *rest, text in rows]
 
-    def waiting(self) -> list[WaitingRow]:
-        """Return all runs that wait, highest priority first, then the oldest; costs a tenth of `queued`."""
+    def changes(self, after: int | None) -> QueueChanges:
+        """Return what became of the waiting runs behind event number `after`; all of them where it is None.
+
+        Whatever changes a run that waits, or has it wait, appends an event of the run in the same transaction; but for
+        why it waits, which the dispatcher alone writes.
+        """
         with self._database.read() as connection:
             now = self._database.now(connection)
-            left = func.coalesce(Run.not_before - now, 0.0)
-            place = (Run.id, Run.name, Run.owner, Run.project_id, Run.priority, Run.queued_seq, Run.queued_at)
-            query = select(*place, cast(Run.request, Text), left, Run.wait_reason, Run.starts_at - now)
-            query = query.where(Run.state == RunState.QUEUED, Run.deleted_at.is_(None))
-            rows = connection.execute(query.order_by(Run.priority.desc(), Run.queued_seq))
-            return list(map(WaitingRow._make, rows.all()))  # row by row takes three times as long
+            newest = connection.execute(select(func.coalesce(func.max(RunEvent.seq), 0))).scalar_one()
+            changed = None if after is None else _changed_runs(connection, after)
+            if changed is None:
+                rows = connection.execute(_WAITING.order_by(Run.priority.desc(), Run.queued_seq)).all()
+            else:
+                rows = connection.execute(_WAITING.where(Run.id.in_(changed))).all() if changed else []
+            return QueueChanges(
+                rows=list(map(WaitingRow._make, rows)),  # row by row takes three times as long
+                left=frozenset(changed or ()), is_whole=changed is None, last_event=newest, now=now,
+            )  # fmt: skip
+
+    def num_waiting(self) -> int:
+        """Return how many runs wait."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(_WAITING.subquery())).scalar_one()
 
     def active(self) -> list[ActiveRow]:
         """Return the runs with an attempt under way, the oldest first."""
@@ -152,6 +185,22 @@ class QueueRepository:
         with self._database.read() as connection:
             query = select(Config.content).join(Run, Run.config_id == Config.id).where(Run.id == run_id)
             return connection.execute(query).scalar_one()
+
+
+_WAITING = select(
+    *(Run.id, Run.name, Run.owner, Run.project_id, Run.priority, Run.queued_seq, Run.queued_at),
+    *(cast(Run.request, Text), func.coalesce(Run.not_before, 0.0), Run.wait_reason, Run.starts_at),
+).where(Run.state == RunState.QUEUED, Run.deleted_at.is_(None))
+
+
+def _changed_runs(connection: Connection, after: int) -> set[str] | None:
+    """Return the ids of runs with an event behind this one; none where a whole reading costs less, or is needed."""
+    others_too = case((RunEvent.kind == "changed", RunEvent.data), else_=None)  # a move has moved others as well
+    query = select(RunEvent.run_id, others_too).where(RunEvent.seq > after).limit(MAX_CHANGED + 1)
+    rows = connection.execute(query).all()
+    if len(rows) > MAX_CHANGED or any(data and "before_run_id" in data for _, data in rows):
+        return None
+    return {run_id for run_id, _ in rows}
 
 
 @lru_cache(maxsize=1024)

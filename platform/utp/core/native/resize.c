@@ -136,7 +136,7 @@ static void split_row(const uint8_t *row, int pixel_bytes, int width, uint8_t *p
     planes[x] = row[0], planes[plane + x] = row[1], planes[2 * plane + x] = row[2];
 }
 
-static void across(const uint8_t *planes, size_t plane, const Axis *axis, uint8_t *out, size_t stride) {
+static void across(const uint8_t *planes, size_t plane, const Axis *axis, int16_t *out, size_t stride) {
   for (int c = 0; c < 3; c++)
     for (int i = 0; i < axis->size; i++) {
       const int16_t *weights = axis->weights + (size_t)i * axis->taps;
@@ -147,8 +147,8 @@ static void across(const uint8_t *planes, size_t plane, const Axis *axis, uint8_
     }
 }
 
-/* Weighs rows of bytes against each other; each holds a multiple of LANES. */
-static void down(const uint8_t *const *rows, const int16_t *weights, int count, int precision, uint8_t *out, int width) {
+/* Weighs rows against each other, bytes as words; each holds a multiple of LANES. */
+static void down(const int16_t *const *rows, const int16_t *weights, int count, int precision, uint8_t *out, int width) {
   int32_t sums[LANES];
   for (int x = 0; x < width; x += LANES) {
     for (int i = 0; i < LANES; i++) sums[i] = 1 << (precision - 1);
@@ -195,6 +195,19 @@ static int make_blocks(Blocks *blocks, const Axis *axis) {
   return 1;
 }
 
+/* Of channel c, byte i of its row is byte 3 * i + c of 48: where it is in the first, second and third 16; 0x80 gives 0. */
+static const uint8_t PICKS[3][3][16] = {
+    {{0, 3, 6, 9, 12, 15, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80},
+     {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 5, 8, 11, 14, 0x80, 0x80, 0x80, 0x80, 0x80},
+     {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1, 4, 7, 10, 13}},
+    {{1, 4, 7, 10, 13, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80},
+     {0x80, 0x80, 0x80, 0x80, 0x80, 0, 3, 6, 9, 12, 15, 0x80, 0x80, 0x80, 0x80, 0x80},
+     {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 5, 8, 11, 14}},
+    {{2, 5, 8, 11, 14, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80},
+     {0x80, 0x80, 0x80, 0x80, 0x80, 1, 4, 7, 10, 13, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80},
+     {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 3, 6, 9, 12, 15}}
+};
+
 AVX2 static void split_row_avx2(const uint8_t *row, int pixel_bytes, int width, uint8_t *planes, size_t plane) {
   int x = 0;
   if (pixel_bytes == 4) {
@@ -210,15 +223,11 @@ AVX2 static void split_row_avx2(const uint8_t *row, int pixel_bytes, int width, 
       _mm_storeu_si128((__m128i *)(planes + 2 * plane + x), _mm_unpacklo_epi64(ba, ba2));
     }
   } else {
-    uint8_t picks[3][3][16]; /* of channel c, byte i of its row is byte 3 * i + c of the 48 */
-    memset(picks, 0x80, sizeof picks);
-    for (int c = 0; c < 3; c++)
-      for (int i = 0; i < 16; i++) picks[c][(3 * i + c) / 16][i] = (uint8_t)((3 * i + c) % 16);
     for (; x + 16 <= width; x += 16) {
       const __m128i *source = (const __m128i *)(row + 3 * x);
       const __m128i a = _mm_loadu_si128(source), b = _mm_loadu_si128(source + 1), d = _mm_loadu_si128(source + 2);
       for (int c = 0; c < 3; c++) {
-        const __m128i *pick = (const __m128i *)picks[c];
+        const __m128i *pick = (const __m128i *)PICKS[c];
         const __m128i ab = _mm_or_si128(_mm_shuffle_epi8(a, _mm_loadu_si128(pick)),
                                         _mm_shuffle_epi8(b, _mm_loadu_si128(pick + 1)));
         _mm_storeu_si128((__m128i *)(planes + c * plane + x),
@@ -232,9 +241,9 @@ AVX2 static void split_row_avx2(const uint8_t *row, int pixel_bytes, int width, 
 
 AVX2 static inline __attribute__((always_inline)) void across_pairs(const uint8_t *planes, size_t plane,
                                                                     const Blocks *blocks, int precision, int pairs,
-                                                                    uint8_t *out, size_t stride) {
+                                                                    int16_t *out, size_t stride) {
   const __m256i half = _mm256_set1_epi32(1 << (precision - 1));
-  const __m128i shift = _mm_cvtsi32_si128(precision);
+  const __m128i shift = _mm_cvtsi32_si128(precision), most = _mm_set1_epi16(255);
   for (int b = 0; b < blocks->num_blocks; b++) {
     const __m256i shuffle = _mm256_loadu_si256((const __m256i *)blocks->shuffles + b);
     const uint8_t *first = planes + blocks->windows[2 * b], *last = planes + blocks->windows[2 * b + 1];
@@ -252,12 +261,13 @@ AVX2 static inline __attribute__((always_inline)) void across_pairs(const uint8_
     for (int c = 0; c < 3; c++) {
       const __m256i sum = _mm256_sra_epi32(sums[c], shift);
       const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-      _mm_storel_epi64((__m128i *)(out + c * stride + 8 * b), _mm_packus_epi16(words, words));
+      _mm_storeu_si128((__m128i *)(out + c * stride + 8 * b),
+                       _mm_min_epi16(_mm_max_epi16(words, _mm_setzero_si128()), most));
     }
   }
 }
 
-AVX2 static void across_avx2(const uint8_t *planes, size_t plane, const Blocks *blocks, const Axis *axis, uint8_t *out,
+AVX2 static void across_avx2(const uint8_t *planes, size_t plane, const Blocks *blocks, const Axis *axis, int16_t *out,
                              size_t stride) {
   switch (axis->taps / 2) { /* unrolled for the usual numbers of taps */
     case 1: across_pairs(planes, plane, blocks, axis->precision, 1, out, stride); break;
@@ -267,20 +277,18 @@ AVX2 static void across_avx2(const uint8_t *planes, size_t plane, const Blocks *
   }
 }
 
-AVX2 static void down_avx2(const uint8_t *const *rows, const int16_t *weights, int count, int precision, uint8_t *out,
-                           int width) {
+AVX2 static inline __attribute__((always_inline)) void down_pairs(const int16_t *const *rows, const __m256i *pairs,
+                                                                  int num_pairs, int precision, uint8_t *out,
+                                                                  int width) {
   const __m256i half = _mm256_set1_epi32(1 << (precision - 1));
   const __m128i shift = _mm_cvtsi32_si128(precision);
   for (int x = 0; x < width; x += LANES) {
     __m256i low = half, high = half;
-    for (int k = 0; k < count; k += 2) {
-      const int other = k + 1 < count ? k + 1 : k;
-      const uint16_t second = other > k ? (uint16_t)weights[other] : 0;
-      const __m256i pair = _mm256_set1_epi32((int32_t)((uint16_t)weights[k] | (uint32_t)second << 16));
-      const __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(rows[k] + x)));
-      const __m256i b = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(rows[other] + x)));
-      low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), pair));
-      high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), pair));
+    for (int pair = 0; pair < num_pairs; pair++) {
+      const __m256i a = _mm256_loadu_si256((const __m256i *)(rows[2 * pair] + x));
+      const __m256i b = _mm256_loadu_si256((const __m256i *)(rows[2 * pair + 1] + x));
+      low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), pairs[pair]));
+      high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), pairs[pair]));
     }
     const __m256i words = _mm256_packs_epi32(_mm256_sra_epi32(low, shift), _mm256_sra_epi32(high, shift));
     const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
@@ -293,6 +301,27 @@ AVX2 static void down_avx2(const uint8_t *const *rows, const int16_t *weights, i
     }
   }
 }
+
+/* `rows` and `weights` hold an even number, the last perhaps at weight 0. */
+AVX2 static void down_avx2(const int16_t *const *rows, const int16_t *weights, int count, int precision, uint8_t *out,
+                           int width) {
+  enum { MOST = 32 }; /* pairs that are laid out; more taps than that are rare */
+  __m256i pairs[MOST];
+  const int num = (count + 1) / 2;
+  for (int pair = 0; pair < num && pair < MOST; pair++) {
+    const uint32_t second = (uint32_t)(uint16_t)weights[2 * pair + 1] << 16;
+    pairs[pair] = _mm256_set1_epi32((int32_t)((uint16_t)weights[2 * pair] | second));
+  }
+  switch (num) { /* unrolled for the usual numbers of taps */
+    case 1: down_pairs(rows, pairs, 1, precision, out, width); break;
+    case 2: down_pairs(rows, pairs, 2, precision, out, width); break;
+    case 3: down_pairs(rows, pairs, 3, precision, out, width); break;
+    case 4: down_pairs(rows, pairs, 4, precision, out, width); break;
+    default:
+      if (num <= MOST) down_pairs(rows, pairs, num, precision, out, width);
+      else down(rows, weights, count, precision, out, width);
+  }
+}
 #endif
 
 /* What the passes share: a row of the source by channel, and the newest rows of the right width. */
@@ -300,15 +329,16 @@ typedef struct {
   const uint8_t *source;
   int64_t row_bytes;
   int pixel_bytes, width;
-  uint8_t *planes, *ring;
-  const uint8_t **rows;
+  uint8_t *planes;
+  int16_t *ring; /* bytes, as the words that the second pass multiplies */
+  const int16_t **rows;
   size_t plane, stride;
   int ring_rows, num_done;
 } Pass;
 
 static void next_row(Pass *pass, const Axis *x_axis, const Blocks *blocks) {
   const uint8_t *row = pass->source + pass->num_done * pass->row_bytes;
-  uint8_t *out = pass->ring + (size_t)(pass->num_done % pass->ring_rows) * 3 * pass->stride;
+  int16_t *out = pass->ring + (size_t)(pass->num_done % pass->ring_rows) * 3 * pass->stride;
 #if HAS_AVX2
   if (blocks) {
     split_row_avx2(row, pass->pixel_bytes, pass->width, pass->planes, pass->plane);
@@ -333,6 +363,7 @@ static void run(Pass *pass, const Axis *x_axis, const Axis *y_axis, const Blocks
       uint8_t *target = out + c * out_plane + (size_t)y * (size_t)x_axis->size;
       for (int k = 0; k < count; k++)
         pass->rows[k] = pass->ring + (size_t)((start + k) % pass->ring_rows) * 3 * pass->stride + c * pass->stride;
+      if (count % 2) pass->rows[count] = pass->rows[count - 1]; /* at weight 0 */
 #if HAS_AVX2
       if (has_avx2) {
         down_avx2(pass->rows, weights, count, y_axis->precision, target, x_axis->size);
@@ -366,7 +397,7 @@ EXPORT int utp_resize_crop(const uint8_t *source, int64_t height, int64_t width,
   pass.stride = ((size_t)out_width + LANES - 1) / LANES * LANES + LANES;
   pass.ring_rows = y_axis.taps;
   pass.planes = calloc(3, pass.plane);
-  pass.ring = calloc((size_t)pass.ring_rows, 3 * pass.stride);
+  pass.ring = calloc((size_t)pass.ring_rows, 3 * pass.stride * sizeof *pass.ring);
   pass.rows = malloc((size_t)y_axis.taps * sizeof *pass.rows);
   if (!pass.planes || !pass.ring || !pass.rows) goto end;
 #if HAS_AVX2

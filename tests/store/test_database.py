@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from utp.store.recorder import Recorder
 from utp.store.repositories.projects import ProjectRepository
 from utp.store.repositories.run_queue import QueueRepository
 from utp.store.repositories.runs import RunRepository
+from utp.store.safe_text import from_json, to_json
 
 Queue = Callable[[], str]
 
@@ -94,6 +96,21 @@ def test_what_is_changed_while_reading_is_undone(recorder: Recorder, database: D
     with database.read() as connection:
         connection.execute(text("UPDATE projects SET name = 'b'"))
     assert names(database) == ["a"]
+
+
+def test_reads_within_a_read_see_one_state_and_later_ones_the_newest(recorder: Recorder, database: Database) -> None:
+    with database.read():
+        assert names(database) == []
+        writer = threading.Thread(target=recorder.set_project, args=("a",))
+        writer.start()
+        writer.join()
+        assert names(database) == []
+    assert names(database) == ["a"]
+
+
+@pytest.mark.parametrize("value", [{"a": [1, 2.5, None, True]}, "\ud800", 10**30, "\N{PILE OF POO}"])
+def test_json_comes_back_as_it_was_also_with_half_a_character(value: object) -> None:
+    assert from_json(to_json(value)) == value
 
 
 def test_jump_of_the_wall_clock_moves_no_lease(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,13 @@ from utp.api.security.permissions import PRINCIPAL, Principal
 from utp.api.services import Services
 
 
-def _services(connection: HTTPConnection) -> Services:
+# All coroutines, though they wait for nothing: FastAPI sends each that is none through a thread.
+async def _services(connection: HTTPConnection) -> Services:
     services: Services = connection.app.state.services
     return services
 
 
-def _principal(connection: HTTPConnection) -> Principal:
+async def _principal(connection: HTTPConnection) -> Principal:
     principal = connection.scope.get(PRINCIPAL)
     if not isinstance(principal, Principal):
         raise NotSignedIn

@@ -43,7 +43,7 @@ class PageRequest:
         return None if self.cursor is None else read_cursor(self.cursor, num_parts)
 
 
-def _page_request(
+async def _page_request(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(max_length=2000)] = None,
     sort: Annotated[str | None, Query(max_length=60, description="A field, or -field for descending.")] = None,

@@ -29,28 +29,28 @@ from utp.api.tokens.endpoints import router as tokens
 from utp.api.users.endpoints import router as users
 
 ROUTERS: tuple[APIRouter, ...] = (
+    comparisons,  # before runs: /runs/compare would be taken for a run of that name
+    runs,  # what is asked most stands first: each route is tried in turn
+    metrics,
+    logs,
     meta,
     auth,
     users,
     tokens,
     audit,
     projects,
-    logs,
     events,
     members,
     groups,
     configs,
-    metrics,
     agents,
     queue,
     datasets,
-    comparisons,  # before runs: /runs/compare would be taken for a run of that name
     checkpoints,
     figures,
     evaluations,
     predictions,
     models,
-    runs,
     tensorboard,
 )
 """All of them lie below `/api/v1`; the WebSocket and what lies at the root is added by `app.py`."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from utp.store.tables.machine_clock import MachineClock
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_NOTED = select(MachineClock.booted_at).where(MachineClock.boot_id == bindparam("boot_id"))
 
 
 def since_boot_s() -> float:
@@ -21,13 +22,16 @@ def since_boot_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def booted_at(connection: Connection, *, may_write: bool) -> float:
-    """Return when this machine booted, in seconds since 1970; the first write transaction of a boot notes it."""
+def booted_at(connection: Connection, *, may_write: bool) -> tuple[float, bool]:
+    """Return when this machine booted, in seconds since 1970, and whether that was noted before.
+
+    The first write transaction of a boot notes it.
+    """
     boot_id = _BOOT_ID.read_text().strip()
-    noted = connection.scalar(select(MachineClock.booted_at).where(MachineClock.boot_id == boot_id))
+    noted = connection.scalar(_NOTED, {"boot_id": boot_id})
     if noted is not None:
-        return noted
+        return noted, True
     now = time.time() - since_boot_s()
     if may_write:
         connection.execute(insert(MachineClock).values(boot_id=boot_id, booted_at=now))
-    return now
+    return now, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from utp.store.clock import booted_at, since_boot_s
 from utp.store.engines import database_url, is_worth_a_retry, open_engine, translate
 from utp.store.errors import WrongRevision
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest of `migrations/versions`."""
 
 MAX_TRIES = 3
@@ -51,6 +52,8 @@ class Database:
     def __init__(self, engine: Engine, clock: Callable[[], float] | None = None) -> None:
         self.engine = engine
         self._clock = clock
+        self._booted_at: float | None = None
+        self._reading = threading.local()
 
     @property
     def is_sqlite(self) -> bool:
@@ -80,12 +83,23 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection that sees one state of the database; what is changed on it is undone. Raises as `write`."""
+        """Open a connection that sees one state of the database; what is changed on it is undone. Raises as `write`.
+
+        Within another one of the same thread it is that one: all that an answer is made of is of one moment.
+        """
+        outer: Connection | None = getattr(self._reading, "connection", None)
         try:
+            if outer is not None:
+                yield outer
+                return
             with self.engine.connect() as connection:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="REPEATABLE READ")  # SQLite reads so anyhow
-                yield connection
+                self._reading.connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._reading.connection = None
         except (DBAPIError, PoolTimeout) as error:
             raise self._typed(error) from error
 
@@ -95,7 +109,12 @@ class Database:
             return self._clock()
         if not self.is_sqlite:
             return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
-        return booted_at(connection, may_write="is_write" in connection.get_execution_options()) + since_boot_s()
+        if self._booted_at is None:
+            booted, is_noted = booted_at(connection, may_write="is_write" in connection.get_execution_options())
+            if not is_noted:
+                return booted + since_boot_s()
+            self._booted_at = booted
+        return self._booted_at + since_boot_s()
 
     def check_revision(self) -> None:
         """Raise `WrongRevision` unless the tables are those that this program knows."""

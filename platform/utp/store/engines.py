@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from utp.errors import ConfigError
 from utp.settings import Settings
 from utp.store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreUnavailable
-from utp.store.safe_text import to_json
+from utp.store.safe_text import from_json, to_json
 
 BUSY_TIMEOUT_S = 5.0
 """Longest wait for another writer, and for a connection of the pool."""
@@ -30,6 +30,10 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",  # a commit that was answered survives a power cut
     "PRAGMA foreign_keys=ON",
 )
+_BY_NAME: Mapping[str, Any] = {"_result_disable_adapt_to_context": True}
+"""Columns of a row are found by name and place, not by `Run.name`: the map for that, which SQLAlchemy's own ORM goes
+without too, takes it longer than SQLite to answer most queries.
+"""
 _SQLITE_ERRORS: Mapping[int, type[StoreError]] = {
     5: StoreBusy,
     6: StoreBusy,  # locked by another connection of this process
@@ -69,8 +73,9 @@ def _open_sqlite(url: URL) -> Engine:
     os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # the WAL and its index take the file's mode
     options: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "isolation_level": None}
     engine = create_engine(
-        url, module=dbapi2, connect_args=options, pool_timeout=BUSY_TIMEOUT_S, json_serializer=to_json
-    )
+        url, module=dbapi2, connect_args=options, pool_timeout=BUSY_TIMEOUT_S, json_serializer=to_json,
+        json_deserializer=from_json, execution_options=_BY_NAME,
+    )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
@@ -80,8 +85,10 @@ def _open_sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns to writing fails at once and for ever when another one wrote meanwhile.
-        is_write = connection.get_execution_options().get("is_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+        if connection.get_execution_options().get("is_write"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # it waits for nobody, so there is no error to translate, and the short way will do
+            connection.connection.cursor().execute("BEGIN")
 
     return engine
 
@@ -95,6 +102,8 @@ def _open_postgres(url: URL) -> Engine:
         pool_pre_ping=True,
         pool_timeout=BUSY_TIMEOUT_S,
         json_serializer=to_json,
+        json_deserializer=from_json,
+        execution_options=_BY_NAME,
     )
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pydantic_core
+
 
 def to_json(value: Any) -> str:
     """Return JSON in which a number that is not finite is null, since JSON has none."""
@@ -14,6 +16,14 @@ def to_json(value: Any) -> str:
         return json.dumps(value, allow_nan=False)
     except ValueError:
         return json.dumps(_without_nan(value), allow_nan=False)
+
+
+def from_json(text: str | bytes) -> Any:
+    """Return what JSON says; several times faster than the standard library."""
+    try:
+        return pydantic_core.from_json(text)
+    except ValueError:  # half a character, which the standard library takes
+        return json.loads(text)
 
 
 def to_text(text: str) -> str:

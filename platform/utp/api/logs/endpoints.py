@@ -10,6 +10,7 @@ from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.files.sending import IfRangeHeader, RangeHeader, send_file
 from utp.api.logs.schemas import LogMatches, LogPage, LogStreams, Stream
 from utp.api.logs.service import LogService
+from utp.api.routes import ThreadRoute
 from utp.logs.line_facts import LogLevel
 
 MAX_LINES = 5000
@@ -18,7 +19,7 @@ FIRST_RANK = "rank0.log"
 _MAX_LINE_NUMBER = 2**53
 """What JavaScript still counts exactly."""
 
-router = APIRouter(prefix="/runs/{run_id}/logs", tags=["logs"])
+router = APIRouter(prefix="/runs/{run_id}/logs", tags=["logs"], route_class=ThreadRoute)
 
 Attempt = Annotated[int | None, Query(ge=1, le=1_000_000, description="Left out: the newest.")]
 StreamQuery = Annotated[Stream, Query()]

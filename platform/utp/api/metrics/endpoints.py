@@ -10,9 +10,10 @@ from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.metrics.schemas import CurveList, MetricNameList
 from utp.api.metrics.service import EVERY_NAME, MetricService
 from utp.api.metrics.system_curves import read_system_curves
+from utp.api.routes import ThreadRoute
 from utp.api.runs.access import split_ids
 
-router = APIRouter(tags=["metrics"])
+router = APIRouter(tags=["metrics"], route_class=ThreadRoute)
 
 MAX_RUNS = 100
 MAX_STEP = 2**31 - 1

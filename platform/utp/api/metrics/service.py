@@ -54,6 +54,12 @@ class MetricService:
             NotFound: one of the runs is not there, or not to be seen.
             InvalidRequest: more than `MAX_CURVES` are meant.
         """
+        with self._services.database.read():
+            return self._read_curves(run_ids, names, max_points, after_step)
+
+    def _read_curves(
+        self, run_ids: Sequence[str], names: Collection[str], max_points: int, after_step: int | None
+    ) -> CurveList:
         require_runs(self._services, self._principal, run_ids)
         wanted = self._find_series(run_ids, names)
         num_curves = sum(len(of_run) for of_run in wanted.values())

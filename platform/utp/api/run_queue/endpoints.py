@@ -6,10 +6,11 @@ from fastapi import APIRouter
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.paging import PageDep
+from utp.api.routes import ThreadRoute
 from utp.api.run_queue.schemas import QueueMove, QueueOut
 from utp.api.run_queue.service import QueueService
 
-router = APIRouter(prefix="/queue", tags=["queue"])
+router = APIRouter(prefix="/queue", tags=["queue"], route_class=ThreadRoute)
 
 
 @router.get("", operation_id="get_queue")

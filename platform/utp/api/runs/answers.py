@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from utp.api.runs.schemas import Run, RunEvent
@@ -68,13 +69,13 @@ def to_runs(found: ListedRuns, lists: RunLists) -> list[Run]:
 
 def run_fields(run: ListedRun, highlights: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Return the fields of `Run`."""
-    plain = {name: getattr(run, name) for name in _PLAIN}
+    plain = zip(_PLAIN, _plain_values(run), strict=True)
     times = {name: to_time(getattr(run, name)) for name in _TIMES}
     is_live = run.state in LIVE and run.attempt_started_at is not None
     elapsed_s = max(0.0, now - (run.attempt_started_at or now)) if is_live else 0.0
     is_queued = run.state is RunState.QUEUED
     return {
-        **plain,
+        **dict(plain),
         **times,
         "config_id": run.saved_config_id,
         "tags": list(run.tags),
@@ -98,6 +99,7 @@ def to_event(row: EventRow) -> RunEvent:
 
 _TIMES = ("created_at", "queued_at", "started_at", "ended_at", "archived_at")
 _PLAIN = tuple(name for name in ListedRun.__dataclass_fields__ if name in Run.model_fields and name not in _TIMES)
+_plain_values = attrgetter(*_PLAIN)
 
 
 def _eta_s(run: ListedRun, elapsed_s: float) -> float | None:

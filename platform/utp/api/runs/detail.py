@@ -16,7 +16,7 @@ from utp.api.services import Services
 from utp.config.paths import RunPaths
 from utp.errors import FAILURE_HELP, FailureKind
 from utp.store.errors import RunNotFound
-from utp.store.repositories.run_lists import RunLists
+from utp.store.repositories.run_lists import ListedRun, RunLists
 from utp.store.repositories.runs import AttemptRow, RunRepository
 from utp.store.repositories.runs import RunDetail as StoredRun
 from utp.store.states import RunState
@@ -25,8 +25,8 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 """Largest JSON file of a run that is read whole."""
 
 
-def read_detail(services: Services, run_id: str) -> RunDetail:
-    """Return everything about a run but its curves, logs and files. Raises `RunNotFound`."""
+def read_detail(services: Services, run_id: str) -> tuple[RunDetail, ListedRun]:
+    """Return everything about a run but its curves, logs and files, and its row. Raises `RunNotFound`."""
     lists = RunLists(services.database)
     stored = RunRepository(services.database).get(run_id)
     found = lists.by_ids([run_id])
@@ -34,10 +34,11 @@ def read_detail(services: Services, run_id: str) -> RunDetail:
         raise RunNotFound(run_id)  # it is being deleted
     listed = found.runs[0]
     attempts = [_to_attempt(row, stored.run_dir) for row in stored.attempts]
-    return RunDetail(
+    changed = changed_fields(stored.config)
+    detail = RunDetail(
         **run_fields(listed, Highlights(lists).of([listed])[listed.config_id], found.now),
         config=dict(stored.config),
-        config_changed_fields=changed_fields(stored.config),
+        config_changed_fields=changed,
         request=dict(stored.request),
         run_dir=stored.run_dir,
         checkpoint_dir=stored.checkpoint_dir,
@@ -45,8 +46,9 @@ def read_detail(services: Services, run_id: str) -> RunDetail:
         cause=_cause(stored, attempts),
         dataset=_dataset(lists, run_id),
         parent_run_id=listed.parent_run_id,
-        command=command_of(stored.name, stored.config, changed_fields(stored.config)),
+        command=command_of(stored.name, stored.config, changed),
     )
+    return detail, listed
 
 
 def command_of(name: str, config: Mapping[str, Any], changed: Sequence[str]) -> str:

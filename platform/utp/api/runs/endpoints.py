@@ -11,6 +11,7 @@ from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
 from utp.api.idempotency import CreationKeyDep
 from utp.api.paging import PageDep
+from utp.api.routes import ThreadRoute
 from utp.api.runs.filters import FilterDep
 from utp.api.runs.queueing import RunQueueing
 from utp.api.runs.schemas import (
@@ -31,7 +32,7 @@ from utp.api.schemas import ID_PATTERN
 from utp.api.security.permissions import Action
 from utp.store.repositories.project_overviews import ProjectOverviews
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], route_class=ThreadRoute)
 
 IdQuery = Annotated[str | None, Query(pattern=ID_PATTERN)]
 

@@ -16,7 +16,7 @@ IdQuery = Annotated[str | None, Query(pattern=ID_PATTERN)]
 TextQuery = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 
-def _run_filter(
+async def _run_filter(
     principal: PrincipalDep,
     *,
     group_id: IdQuery = None,

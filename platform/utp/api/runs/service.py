@@ -46,16 +46,19 @@ class RunService:
         """Return the runs that pass the filter, of projects that the principal sees."""
         sort, descends = page.sort_key(tuple(SORTS), "-created_at")
         after = _check_cursor(page, sort)
-        found = self._lists.read(wanted, sort=sort, descends=descends, after=after, limit=page.limit + 1)
-        runs = to_runs(found, self._lists)
+        with self._services.database.read():
+            found = self._lists.read(wanted, sort=sort, descends=descends, after=after, limit=page.limit + 1)
+            runs = to_runs(found, self._lists)
         keys = {run.id: _sort_value(run, sort) for run in found.runs}
         items, cursor = cut_page(runs, page.limit, lambda run: (keys[run.id], run.id))
         return RunPage(items=list(items), next_cursor=cursor, total=found.total)
 
     def get(self, run_id: str) -> tuple[RunDetail, str]:
         """Return everything about a run, and its ETag."""
-        require_run(self._services, self._principal, run_id)
-        return read_detail(self._services, run_id), self._etag(run_id)
+        with self._services.database.read():
+            require_run(self._services, self._principal, run_id)
+            run, row = read_detail(self._services, run_id)
+        return run, etag_of(*(getattr(row, name) for name in ANNOTATIONS))
 
     def summary(self, run_id: str) -> Run:
         """Return a run as lists show it."""
@@ -143,12 +146,6 @@ class RunService:
             "unarchive": lambda: recorder.archive(run_id, is_archived=False),
         }
         acts[action]()
-
-    def _etag(self, run_id: str) -> str:
-        found = self._lists.by_ids([run_id])
-        if not found.runs:
-            raise RunNotFound(run_id)
-        return etag_of(*(getattr(found.runs[0], name) for name in ANNOTATIONS))
 
 
 def _sort_value(run: ListedRun, sort: str) -> Any:

@@ -166,9 +166,7 @@ def _is_of_page(path: str) -> bool:
 
 def _note_use(services: Services, found: SignedIn) -> None:
     assert found.token_id is not None
-    with services.database.read() as connection:
-        now = services.database.now(connection)
-    if found.last_used_at is None or found.last_used_at < now - TOKEN_USE_STEP_S:
+    if found.last_used_at is None or found.last_used_at < found.at - TOKEN_USE_STEP_S:
         try:
             services.recorder.note_token_use(found.token_id)
         except StoreError as error:

@@ -18,6 +18,28 @@ from utp.store.tables.metric_series import MetricSeries
 FOLD_AT = 100
 """Rows of a series that are folded: few enough to read for 100 curves, enough to rewrite a block seldom."""
 
+# Each statement is built once: SQLAlchemy takes longer to build one than SQLite to answer it.
+_COUNTS = ("num_hot", "num_folded", "open_step", "open_size", "last_step", "last_value")
+_SERIES_OF_RUN = select(
+    *(MetricSeries.kind, MetricSeries.name, MetricSeries.id, *(getattr(MetricSeries, name) for name in _COUNTS))
+).where(MetricSeries.run_id == bindparam("run_id"))
+_SAVE_SERIES = (
+    update(MetricSeries)
+    .where(MetricSeries.id == bindparam("key"))
+    .values({name: bindparam(f"new_{name}") for name in _COUNTS})
+)
+_ADD_ROWS, _ADD_BLOCKS = insert(MetricPoint), insert(MetricBlock)
+_TAKE_ROWS = (
+    delete(MetricPoint)
+    .where(MetricPoint.series_id.in_(bindparam("series_ids", expanding=True)))
+    .returning(MetricPoint.series_id, MetricPoint.step, MetricPoint.value)
+)
+_BLOCKS = select(MetricBlock.series_id, MetricBlock.first_step, MetricBlock.points)
+_TAILS = _BLOCKS.where(tuple_(MetricBlock.series_id, MetricBlock.first_step).in_(bindparam("tails", expanding=True)))
+_REMOVE_BLOCK = delete(MetricBlock).where(
+    MetricBlock.series_id == bindparam("key"), MetricBlock.first_step == bindparam("at")
+)
+
 SeriesKey = tuple[str, str]
 """Kind of row and id of metric."""
 
@@ -66,7 +88,7 @@ def add_points(tx: Transaction, run_id: str, points: Mapping[SeriesKey, dict[int
     appends = [one for one in changed if one.is_plain_append]
     rows = [{"series_id": one.id, "step": step, "value": value} for one in appends for step, value in one.new.items()]
     if rows:
-        tx.connection.execute(insert(MetricPoint), rows)
+        tx.connection.execute(_ADD_ROWS, rows)
     for one in appends:
         one.num_hot += len(one.new)
         one.last_step = max(one.new)
@@ -85,19 +107,14 @@ def cut_beyond(tx: Transaction, run_id: str, step: int) -> None:
 
 
 def _read_series(tx: Transaction, run_id: str) -> dict[SeriesKey, _Series]:
-    counts = (MetricSeries.num_hot, MetricSeries.num_folded, MetricSeries.open_step, MetricSeries.open_size)
-    last = (MetricSeries.last_step, MetricSeries.last_value)
-    query = select(MetricSeries.kind, MetricSeries.name, MetricSeries.id, *counts, *last)
-    rows = tx.connection.execute(query.where(MetricSeries.run_id == run_id))
-    return {(row.kind, row.name): _Series(*row[2:]) for row in rows}
+    rows = tx.connection.execute(_SERIES_OF_RUN, {"run_id": run_id}).all()
+    return {(kind, name): _Series(*rest) for kind, name, *rest in rows}
 
 
 def _save_series(tx: Transaction, series: Iterable[_Series]) -> None:
-    names = ("num_hot", "num_folded", "open_step", "open_size", "last_step", "last_value")
-    rows = [{"key": one.id, **{f"new_{name}": getattr(one, name) for name in names}} for one in series]
-    change = update(MetricSeries).where(MetricSeries.id == bindparam("key"))
+    rows = [{"key": one.id, **{f"new_{name}": getattr(one, name) for name in _COUNTS}} for one in series]
     if rows:
-        tx.connection.execute(change.values({name: bindparam(f"new_{name}") for name in names}), rows)
+        tx.connection.execute(_SAVE_SERIES, rows)
 
 
 def _fold(tx: Transaction, series: list[_Series]) -> None:
@@ -105,7 +122,7 @@ def _fold(tx: Transaction, series: list[_Series]) -> None:
     if not series:
         return
     blocks = _take_blocks(tx, series)
-    rows = _take_rows(tx, [one.id for one in series])
+    rows = _take_rows(tx, [one.id for one in series if one.num_hot])
     new_blocks: list[dict[str, Any]] = []
     for one in series:
         points: dict[int, float] = {}
@@ -116,7 +133,7 @@ def _fold(tx: Transaction, series: list[_Series]) -> None:
         points |= rows[one.id]
         _lay_out(one, one.new | points, new_blocks)
     if new_blocks:
-        tx.connection.execute(insert(MetricBlock), new_blocks)
+        tx.connection.execute(_ADD_BLOCKS, new_blocks)
     _mend_ends(tx, [one for one in series if one.open_step < 0 and one.num_folded > 0])
 
 
@@ -148,22 +165,18 @@ def _mend_ends(tx: Transaction, series: list[_Series]) -> None:
 
 def _take_blocks(tx: Transaction, series: list[_Series]) -> dict[int, list[bytes]]:
     """Remove the blocks from the one that holds each series' first change on; return their points."""
-    query = select(MetricBlock.series_id, MetricBlock.first_step, MetricBlock.points)
     rows: list[Row[int, int, bytes]] = []
-    place = tuple_(MetricBlock.series_id, MetricBlock.first_step)
     if tails := [(one.id, one.open_step) for one in series if one.needs_open_block]:
-        rows += tx.connection.execute(query.where(place.in_(tails)))
+        rows += tx.connection.execute(_TAILS, {"tails": tails}).all()
     for one in series:
         if one.first_change < one.open_step:  # rare: a late row, or a resume far back
-            of_series = query.where(MetricBlock.series_id == one.id, MetricBlock.first_step >= _start(tx, one))
+            of_series = _BLOCKS.where(MetricBlock.series_id == one.id, MetricBlock.first_step >= _start(tx, one))
             rows += tx.connection.execute(of_series.order_by(MetricBlock.first_step))
     taken: dict[int, list[bytes]] = defaultdict(list)
     for series_id, _, points in rows:
         taken[series_id].append(points)
-    here = (MetricBlock.series_id == bindparam("key"), MetricBlock.first_step == bindparam("at"))
     if rows:
-        gone = [{"key": row.series_id, "at": row.first_step} for row in rows]
-        tx.connection.execute(delete(MetricBlock).where(*here), gone)
+        tx.connection.execute(_REMOVE_BLOCK, [{"key": row.series_id, "at": row.first_step} for row in rows])
     return taken
 
 
@@ -177,8 +190,8 @@ def _start(tx: Transaction, one: _Series) -> int:
 def _take_rows(tx: Transaction, series_ids: list[int]) -> dict[int, dict[int, float]]:
     """Remove the rows of these series and return them."""
     taken: dict[int, dict[int, float]] = defaultdict(dict)
-    gone = delete(MetricPoint).where(MetricPoint.series_id.in_(series_ids))
-    returning = gone.returning(MetricPoint.series_id, MetricPoint.step, MetricPoint.value)
-    for series_id, step, value in tx.connection.execute(returning):
+    if not series_ids:
+        return taken
+    for series_id, step, value in tx.connection.execute(_TAKE_ROWS, {"series_ids": series_ids}).all():
         taken[series_id][step] = value
     return taken

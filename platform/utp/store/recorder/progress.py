@@ -6,9 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
-from sqlalchemy import Delete, delete, func, insert, select, update
+from sqlalchemy import Delete, bindparam, delete, func, insert, select, update
 
 from utp.store.database import Transaction
 from utp.store.errors import AttemptNotStarted, RunNotFound
@@ -23,6 +24,9 @@ from utp.store.tables.metric_series import MetricSeries
 from utp.store.tables.run import Run
 
 _NO_METRIC = frozenset({"kind", "step", "attempt"})
+_STARTS = select(Job.attempt, Job.start_step).where(
+    Job.run_id == bindparam("run_id"), Job.attempt >= bindparam("attempt")
+)
 TIME = "time"
 """Id of the series that says when each step was recorded, in seconds since 1970."""
 
@@ -120,14 +124,13 @@ class ProgressWriter(Writer):
 
 def _last_valid_step(tx: Transaction, run_id: str, attempt: int) -> float:
     """Return the step that the first later attempt which got to work started from; infinite without one."""
-    own = tx.connection.execute(select(Job.start_step).where(Job.run_id == run_id, Job.attempt == attempt)).first()
-    if own is None:
+    rows = tx.connection.execute(_STARTS, {"run_id": run_id, "attempt": attempt}).all()
+    starts: dict[int, int | None] = {row.attempt: row.start_step for row in rows}
+    if attempt not in starts:
         raise RunNotFound(f"{run_id}, attempt {attempt}")
-    if own.start_step is None:
+    if starts.pop(attempt) is None:
         raise AttemptNotStarted(run_id, attempt)
-    later = select(func.min(Job.start_step)).where(Job.run_id == run_id, Job.attempt > attempt)
-    start_step = tx.connection.scalar(later)
-    return math.inf if start_step is None else start_step
+    return min((step for step in starts.values() if step is not None), default=math.inf)
 
 
 def _news(tx: Transaction, run_id: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -148,10 +151,16 @@ def _by_series(rows: Sequence[Mapping[str, Any]]) -> dict[SeriesKey, dict[int, f
         for name, value in row.items():
             if name in _NO_METRIC:
                 continue
-            number = datetime.fromisoformat(value).timestamp() if name == TIME and isinstance(value, str) else value
-            if isinstance(number, int | float) and math.isfinite(number):
-                points[kind, name][step] = float(number)
+            number = value if type(value) is float else _to_number(name, value)
+            if number is not None and isfinite(number):
+                points[kind, name][step] = number
     return points
+
+
+def _to_number(name: str, value: Any) -> float | None:
+    if name == TIME and isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp()
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _replace(tx: Transaction, table: Any, gone: Delete, row: Mapping[str, Any]) -> bool:

@@ -6,8 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
 
 from utp.store.database import Database
 from utp.store.metric_blocks import RESOLUTIONS, Points, thin_out, unpack
@@ -18,7 +19,36 @@ from utp.store.tables.metric_series import MetricSeries
 MIN_POINTS = 4
 """First, last and two extremes."""
 
+# Each statement is built once: SQLAlchemy takes longer to build one than SQLite to answer it.
+_RUN_IDS: BindParameter[Any] = bindparam("run_ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_FIRST: BindParameter[int] = bindparam("first")
+_LAST: BindParameter[int] = bindparam("last")
+_LATEST = (
+    select(MetricSeries.run_id, MetricSeries.kind, MetricSeries.name, MetricSeries.last_step, MetricSeries.last_value)
+    .add_columns(MetricSeries.num_hot + MetricSeries.num_folded)
+    .where(MetricSeries.run_id.in_(_RUN_IDS), MetricSeries.last_step >= 0)
+    .order_by(MetricSeries.name)
+)
+_SERIES = (
+    select(MetricSeries.id, MetricSeries.run_id, MetricSeries.kind, MetricSeries.name)
+    .add_columns(MetricSeries.num_hot, MetricSeries.num_folded)
+    .where(MetricSeries.run_id.in_(_RUN_IDS), MetricSeries.name.in_(bindparam("names", expanding=True)))
+    .order_by(MetricSeries.run_id, MetricSeries.name, MetricSeries.kind)
+)
+_SERIES_OF_KIND = _SERIES.where(MetricSeries.kind == bindparam("kind"))
 _COPIES = {1: MetricBlock.points, 10: MetricBlock.by_10, 100: MetricBlock.by_100, 1000: MetricBlock.by_1000}
+_BLOCKS = {
+    resolution: select(MetricBlock.series_id, copy)
+    .where(MetricBlock.series_id.in_(_IDS), MetricBlock.last_step >= _FIRST, MetricBlock.first_step <= _LAST)
+    .order_by(MetricBlock.series_id, MetricBlock.first_step)
+    for resolution, copy in _COPIES.items()
+}
+_ROWS = (
+    select(MetricPoint.series_id, MetricPoint.step, MetricPoint.value)
+    .where(MetricPoint.series_id.in_(_IDS), MetricPoint.step >= _FIRST, MetricPoint.step <= _LAST)
+    .order_by(MetricPoint.series_id, MetricPoint.step)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +127,9 @@ class CurveRepository:
 
     def latest_values(self, run_ids: Sequence[str]) -> dict[str, list[LatestValue]]:
         """Return the newest value of every metric of these runs, by run id."""
-        columns = (MetricSeries.kind, MetricSeries.name, MetricSeries.last_step, MetricSeries.last_value)
-        query = select(MetricSeries.run_id, *columns, (MetricSeries.num_hot + MetricSeries.num_folded).label("num"))
-        query = query.where(MetricSeries.run_id.in_(run_ids), MetricSeries.last_step >= 0)
         latest: dict[str, list[LatestValue]] = {run_id: [] for run_id in run_ids}
         with self._database.read() as connection:
-            for run_id, kind, name, step, value, num in connection.execute(query.order_by(MetricSeries.name)):
+            for run_id, kind, name, step, value, num in connection.execute(_LATEST, {"run_ids": list(run_ids)}):
                 latest[run_id].append(LatestValue(kind=kind, name=name, step=step, value=value, num_points=num))
         return latest
 
@@ -110,12 +137,10 @@ class CurveRepository:
 def _find_series(
     connection: Connection, run_ids: Sequence[str], names: Sequence[str], kind: str | None
 ) -> Sequence[Row[int, str, str, str, int, int]]:
-    columns = (MetricSeries.id, MetricSeries.run_id, MetricSeries.kind, MetricSeries.name)
-    query = select(*columns, MetricSeries.num_hot, MetricSeries.num_folded)
-    query = query.where(MetricSeries.run_id.in_(run_ids), MetricSeries.name.in_(names))
+    asked = {"run_ids": list(run_ids), "names": list(names)}
     if kind is not None:
-        query = query.where(MetricSeries.kind == kind)
-    return connection.execute(query.order_by(MetricSeries.run_id, MetricSeries.name, MetricSeries.kind)).all()
+        return connection.execute(_SERIES_OF_KIND, {**asked, "kind": kind}).all()
+    return connection.execute(_SERIES, asked).all()
 
 
 def _count_folded(connection: Connection, ids: Iterable[int], bounds: tuple[int, int]) -> dict[int, int]:
@@ -134,9 +159,8 @@ def _resolution(num_points: int, max_points: int) -> int:
 def _read_blocks(
     connection: Connection, resolution: int, ids: Iterable[int], bounds: tuple[int, int], into: dict[int, list[bytes]]
 ) -> None:
-    inside = (MetricBlock.series_id.in_(ids), MetricBlock.last_step >= bounds[0], MetricBlock.first_step <= bounds[1])
-    query = select(MetricBlock.series_id, _COPIES[resolution]).where(*inside)
-    for series_id, packed in connection.execute(query.order_by(MetricBlock.series_id, MetricBlock.first_step)):
+    asked = {"ids": list(ids), "first": bounds[0], "last": bounds[1]}
+    for series_id, packed in connection.execute(_BLOCKS[resolution], asked):
         into[series_id].append(packed)
 
 
@@ -144,10 +168,9 @@ def _read_rows(
     connection: Connection, ids: Iterable[int], bounds: tuple[int, int]
 ) -> dict[int, tuple[list[int], list[float]]]:
     """Return steps and values of the points that are not folded."""
-    inside = (MetricPoint.series_id.in_(ids), MetricPoint.step >= bounds[0], MetricPoint.step <= bounds[1])
-    query = select(MetricPoint.series_id, MetricPoint.step, MetricPoint.value).where(*inside)
     hot: dict[int, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
-    for series_id, step, value in connection.execute(query.order_by(MetricPoint.series_id, MetricPoint.step)):
+    asked = {"ids": list(ids), "first": bounds[0], "last": bounds[1]}
+    for series_id, step, value in connection.execute(_ROWS, asked) if asked["ids"] else ():
         hot[series_id][0].append(step)
         hot[series_id][1].append(value)
     return hot

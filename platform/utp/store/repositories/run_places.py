@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from utp.store.database import Database
 from utp.store.states import RunState
@@ -40,8 +40,8 @@ class RunPlaces:
     def find_many(self, run_ids: Sequence[str]) -> dict[str, RunPlace]:
         """Return where runs are, by id; unknown ones and those that are being deleted are missing."""
         with self._database.read() as connection:
-            query = _PLACES.where(Run.id.in_(run_ids), Run.deleted_at.is_(None))
-            return {row["run_id"]: RunPlace(**row) for row in connection.execute(query).mappings()}
+            rows = connection.execute(_BY_IDS, {"run_ids": list(run_ids)})
+            return {row["run_id"]: RunPlace(**row) for row in rows.mappings()}
 
     def newest_of(self, project_id: str, limit: int) -> list[RunPlace]:
         """Return where the newest runs of a project are; archived ones and those that are being deleted are missing."""
@@ -69,3 +69,5 @@ class RunPlaces:
 _PLACES = select(
     Run.id.label("run_id"), Run.project_id, Run.name, Run.attempt, Run.state, Run.run_dir, Run.checkpoint_dir
 )
+_BY_IDS = _PLACES.where(Run.id.in_(bindparam("run_ids", expanding=True)), Run.deleted_at.is_(None))
+"""Asked at nearly every request, and built once."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Integer, Row, Select, bindparam, select
 
 from utp.errors import FailureKind
 from utp.store.database import Database
@@ -28,7 +29,7 @@ MAX_CANDIDATES = 6
 """Runs named to who has to choose."""
 
 
-@dataclass(frozen=True)  # filled by position: a list of 10,000 is twice as fast
+@dataclass(slots=True)  # not frozen, and filled by position: made in a fifth of the time
 class RunRow:
     """One run, as a list shows it; times are seconds since 1970, UTC."""
 
@@ -112,7 +113,7 @@ class FigureRow:
     created_at: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunDetail(RunRow):
     """Everything about a run but its points and its events."""
 
@@ -150,18 +151,12 @@ class RunRepository:
         limit: int = 50,
     ) -> list[RunRow]:
         """Return runs, the newest first; `before_id` is the last one of the page before."""
-        query = _ROWS.where(Run.deleted_at.is_(None))
-        wanted = ((Project.name, project), (ExperimentGroup.name, group), (Run.owner, owner))
-        query = query.where(*(column == value for column, value in wanted if value is not None))
-        if states is not None:
-            query = query.where(Run.state.in_(states))
-        if not with_archived:
-            query = query.where(Run.archived_at.is_(None))
-        if before_id is not None:
-            query = query.where(Run.id < before_id)
+        wanted = {"project": project, "group": group, "owner": owner, "states": states, "before_id": before_id}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        query = _list_query(frozenset(given), with_archived=with_archived)
         with self._database.read() as connection:
-            rows = [RunRow(*row) for row in connection.execute(query.order_by(Run.id.desc()).limit(limit))]
-            silent = find_silent(self._database, connection)
+            rows = [RunRow(*row) for row in connection.execute(query, {**given, "max_rows": limit})]
+            silent = find_silent(connection, self._database.now(connection))
         return [replace(row, health=Health.SILENT) if row.id in silent else row for row in rows] if silent else rows
 
     def find(self, text: str) -> str:
@@ -192,27 +187,18 @@ class RunRepository:
 
     def get(self, run_id: str) -> RunDetail:
         """Return one run. Raises `RunNotFound`."""
-        more = (
-            Run.run_dir,
-            Run.checkpoint_dir,
-            Run.request,
-            Run.message,
-            Run.health_detail,
-            Run.wished_by,
-            Run.metrics,
-        )
-        query = _ROWS.add_columns(*more, Config.content).join(Config, Config.id == Run.config_id)
+        of_run = {"run_id": run_id}
         with self._database.read() as connection:
-            row = connection.execute(query.where(Run.id == run_id)).first()
+            row = connection.execute(_DETAIL, of_run).first()
             if row is None:
                 raise RunNotFound(run_id)
             values = dict(row._mapping)
             config = json.loads(values.pop("content"))
-            if (detail := find_silent(self._database, connection).get(run_id)) is not None:
+            if (detail := find_silent(connection, self._database.now(connection)).get(run_id)) is not None:
                 values |= {"health": Health.SILENT, "health_detail": detail}
-            attempts = connection.execute(_of(Job, AttemptRow, run_id).order_by(Job.attempt))
-            checkpoints = connection.execute(_of(Checkpoint, CheckpointRow, run_id).order_by(Checkpoint.step))
-            figures = connection.execute(_of(Figure, FigureRow, run_id).order_by(Figure.name))
+            attempts = connection.execute(_ATTEMPTS, of_run)
+            checkpoints = connection.execute(_CHECKPOINTS, of_run)
+            figures = connection.execute(_FIGURES, of_run)
             return RunDetail(
                 **values,
                 config=config,
@@ -234,8 +220,36 @@ _ROWS = _rows()
 """Built once: SQLAlchemy takes longer to build it than SQLite to answer it."""
 
 
-def _of(table: Any, row: Any, run_id: str) -> Select[*tuple[Any, ...]]:
-    return select(*(getattr(table, name) for name in row.__dataclass_fields__)).where(table.run_id == run_id)
+@lru_cache(maxsize=64)
+def _list_query(given: frozenset[str], *, with_archived: bool) -> Select[*tuple[Any, ...]]:
+    """Return the query of a list with these conditions, the same object each time: it is compiled once only."""
+    conditions = {
+        "project": Project.name == bindparam("project"),
+        "group": ExperimentGroup.name == bindparam("group"),
+        "owner": Run.owner == bindparam("owner"),
+        "states": Run.state.in_(bindparam("states", expanding=True)),
+        "before_id": Run.id < bindparam("before_id"),
+    }
+    query = _ROWS.where(Run.deleted_at.is_(None), *(conditions[name] for name in sorted(given)))
+    if not with_archived:
+        query = query.where(Run.archived_at.is_(None))
+    return query.order_by(Run.id.desc()).limit(bindparam("max_rows", type_=Integer))
+
+
+def _of(table: Any, row: Any) -> Select[*tuple[Any, ...]]:
+    columns = (getattr(table, name) for name in row.__dataclass_fields__)
+    return select(*columns).where(table.run_id == bindparam("run_id"))
+
+
+_DETAIL = (
+    _ROWS.add_columns(Run.run_dir, Run.checkpoint_dir, Run.request, Run.message, Run.health_detail)
+    .add_columns(Run.wished_by, Run.metrics, Config.content)
+    .join(Config, Config.id == Run.config_id)
+    .where(Run.id == bindparam("run_id"))
+)
+_ATTEMPTS = _of(Job, AttemptRow).order_by(Job.attempt)
+_CHECKPOINTS = _of(Checkpoint, CheckpointRow).order_by(Checkpoint.step)
+_FIGURES = _of(Figure, FigureRow).order_by(Figure.name)
 
 
 def _values(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

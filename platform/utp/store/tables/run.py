@@ -22,6 +22,14 @@ class Run(Base):
         Index(None, "owner", "id"),
         Index(None, "group_id"),
         Index(None, "saved_config_id"),
+        Index(
+            "ix_runs_shown",  # lists: what is neither archived nor deleted, newest first, and how many there are
+            "created_at",
+            "id",
+            "project_id",
+            sqlite_where=text("archived_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=text("archived_at IS NULL AND deleted_at IS NULL"),
+        ),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True)

@@ -58,6 +58,8 @@ class DigitsRuns:
     """Id of the run whose loss was not finite."""
     project: str
     """Id of their project."""
+    finished_paths: RunPaths
+    """Where the run lies that succeeded."""
 
 
 def make_settings(mounts: Path, home: Path) -> Settings:
@@ -85,7 +87,7 @@ def make_digits_runs(folder: Path) -> DigitsRuns:
     project = recorder.set_project("digits")
     ids = [import_run(paths, recorder, settings, project="digits", owner="ann") for paths in (finished, twin, failed)]
     database.close()
-    return DigitsRuns(folder, settings.home / SQLITE_FILE, *ids, project)
+    return DigitsRuns(folder, settings.home / SQLITE_FILE, *ids, project, finished)
 
 
 def _keep_few(root: Path) -> None:

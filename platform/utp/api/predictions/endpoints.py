@@ -20,7 +20,7 @@ MAX_INDEX = 2**31 - 1
 TrueClass = Annotated[int | None, Query(alias="true", ge=0, le=MAX_INDEX, description="Index of a class.")]
 ClassIndex = Annotated[int | None, Query(ge=0, le=MAX_INDEX, description="Index of a class.")]
 ImagePath = Annotated[str, Path(pattern="^[0-9A-Za-z_-]{1,6000}$")]
-IMAGE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/webp": {}}}}
+IMAGE: dict[int | str, dict[str, Any]] = {200: {"description": "The image.", "content": {"image/*": {}}}}
 
 
 @router.get("", operation_id="list_predictions")

@@ -18173,7 +18173,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "image/webp": unknown;
+                    "image/*": unknown;
                 };
             };
             /** @description What was sent can't be read. */

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,13 +31,12 @@ from utp.core.device import Compute, resolve_device
 from utp.core.distributed import from_first_rank
 from utp.core.losses.class_weights import WeightedLoss, weigh_classes
 from utp.core.losses.entries import LOSSES
-from utp.core.metrics.calibration import Calibration, calibration
-from utp.core.metrics.classification import compute_metrics, confusion_matrix, per_class_table
+from utp.core.metrics.calibration import calibration
+from utp.core.metrics.classification import compute_metrics
 from utp.core.metrics.collector import ScoreCollector
-from utp.core.metrics.curves import RocCurve, roc_micro
+from utp.core.metrics.curves import roc_micro
 from utp.core.metrics.entries import check_monitor_metric
 from utp.core.metrics.gathering import gather_scores
-from utp.core.metrics.scores import ClassificationScores
 from utp.core.models.architecture import load_architecture
 from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
@@ -47,11 +45,9 @@ from utp.core.models.options import prepare_model
 from utp.core.models.source import resolve_source
 from utp.core.prediction_table import prediction_table
 from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
+from utp.core.tasks.classification_report import model_card, report_figures, report_tables, short_name
 from utp.errors import ConfigError
 from utp.settings import Settings
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 OnScan = Callable[[int, int], None]
 
@@ -158,12 +154,12 @@ class ImageClassification:
         scores = gather_scores(collector)
         if scores is None:
             return Evaluation(values=from_first_rank({}), facts=facts)
-        roc, bins = roc_micro(scores), calibration(scores)
+        roc, bins, classes = roc_micro(scores), calibration(scores), self.manifest.classes
         return Evaluation(
             values=from_first_rank(compute_metrics(scores, self.config.eval_topk, prefix=f"{split}_")),
             facts=facts,
-            tables=self._tables(scores, roc, bins),
-            figures=self._figures(scores, roc, bins, split),
+            tables=report_tables(scores, roc, bins, classes),
+            figures=report_figures(scores, roc, bins, classes, title=f"{short_name(self.config)} on {split}"),
             predictions=lambda: prediction_table(scores, self.splits[split], split, {**self.identity, **facts}),
         )
 
@@ -174,7 +170,7 @@ class ImageClassification:
     def export(self, model: nn.Module, directory: Path, facts: Mapping[str, Any]) -> None:
         """Write a folder that `from_pretrained` and `pipeline` load, with a model card that states `facts`."""
         assert isinstance(model, PreTrainedModel), "build_model gave one"
-        card = _model_card(self.config, self.manifest, facts)
+        card = model_card(self.config, self.manifest, facts)
         export_pretrained(model, self.preprocessing.save_processor, directory, card=card)
 
     def close(self) -> None:
@@ -201,33 +197,6 @@ class ImageClassification:
             return self._forward(model, batch, compute)
         views = [self._forward(model, batch._replace(images=view), compute) for view in batch.images.unbind(1)]
         return torch.stack([logits.float() for logits, _ in views]).mean(dim=0), views[0][1]
-
-    def _tables(self, scores: ClassificationScores, roc: RocCurve | None, bins: Calibration) -> dict[str, Any]:
-        classes = self.manifest.classes
-        return {
-            "confusion_matrix": {"classes": list(classes), "counts": confusion_matrix(scores).tolist()},
-            "per_class": [asdict(row) for row in per_class_table(scores, classes)],
-            "roc_micro": None if roc is None else roc.to_json(),
-            "reliability": asdict(bins),
-        }
-
-    def _figures(
-        self, scores: ClassificationScores, roc: RocCurve | None, bins: Calibration, split: str
-    ) -> dict[str, Callable[[], Figure]]:
-        # Not before the first step: matplotlib takes long to import.
-        from utp.core.figures import (  # noqa: PLC0415
-            confusion_matrix_figure,
-            reliability_figure,
-            roc_micro_figure,
-        )
-
-        classes = self.manifest.classes
-        title = f"{self.config.model_flavour.rstrip('/').rpartition('/')[2]} on {split}"
-        return {
-            "confusion_matrix": lambda: confusion_matrix_figure(confusion_matrix(scores), classes, title=title),
-            "roc_micro": lambda: roc_micro_figure(roc, title=title),
-            "reliability": lambda: reliability_figure(bins, title=title),
-        }
 
     def _weighted(self, loss: SampleLoss) -> SampleLoss:
         if self.config.class_weights is None:
@@ -357,25 +326,3 @@ def _capped(config: TrainConfig, manifest: Manifest, split: str) -> tuple[Sample
     if split == "test" or config.max_datapoints_per_class is None:
         return samples
     return cap_samples(samples, manifest.classes, config.max_datapoints_per_class, config.data_seed)
-
-
-def _model_card(config: TrainConfig, manifest: Manifest, facts: Mapping[str, Any]) -> str:
-    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in facts.items() if isinstance(value, float))
-    origin = "fine-tuned from" if config.load_pretrained else "trained from scratch with the architecture of"
-    return f"""---
-library_name: transformers
-pipeline_tag: image-classification
-tags: [image-classification, utp]
----
-
-# {manifest.root.name}
-
-An image classifier with {len(manifest.classes)} classes, {origin} `{config.model_flavour}`
-with UTP (loss `{config.loss}`, seed {config.seed}, epoch {facts["epoch"]} of {config.epochs}).
-
-| metric | value |
-|---|---|
-{rows}
-
-Data fingerprint: `{manifest.fingerprint}`
-"""

@@ -174,10 +174,13 @@ static inline int read_block(BitReader *reader, const Table *dc, const Table *ac
   return 1;
 }
 
-/* In libjpeg's place; without blocks, what they hold is passed over. */
+/* In libjpeg's place; without blocks, and beside the columns that become pixels, what there is is passed over. */
 static boolean decode_mcu(j_decompress_ptr info, JBLOCKROW *blocks) {
   HuffmanReader *reader = info->client_data;
   int is_sound = 1;
+  const JDIMENSION column = reader->column;
+  reader->column = column + 1 == info->MCUs_per_row ? 0 : column + 1;
+  if (column < info->master->first_iMCU_col || column > info->master->last_iMCU_col) blocks = NULL;
   for (int number = 0; number < info->blocks_in_MCU && is_sound; number++) {
     const int component = info->MCU_membership[number];
     const jpeg_component_info *of = info->cur_comp_info[component];

@@ -17,6 +17,7 @@ typedef struct {
 /* Lives as long as the decoding. */
 typedef struct {
   BitReader at;
+  JDIMENSION column; /* of the next MCU */
   int last_dc[MAX_COMPS_IN_SCAN];
 } HuffmanReader;
 

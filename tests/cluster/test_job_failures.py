@@ -89,5 +89,17 @@ def test_rays_guess_at_the_oom_killer_is_no_finding(spec: JobSpec) -> None:
     assert describe_job_failure(spec, WorkerGroupError("a worker died", {1: guess}))["kind"] == "lost"
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("The actor died because its node has died. Node Id: 0a", "node_lost"),
+        ("its worker process has died. Consider resource isolation to prevent node deaths", "lost"),
+    ],
+)
+def test_machine_is_lost_only_where_ray_says_that_it_died(spec: JobSpec, words: str, kind: str) -> None:
+    died = WorkerGroupError("a worker died", {1: ActorUnavailableError(words, None)})
+    assert describe_job_failure(spec, died)["kind"] == kind
+
+
 def test_without_any_word_the_attempt_is_lost(spec: JobSpec) -> None:
     assert describe_job_failure(spec, None)["kind"] == "lost"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError
 from ray.train import WorkerGroupError
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
 from utp.cluster.job_failures import describe_job_failure
 from utp.cluster.job_spec import JobSpec
@@ -63,7 +64,14 @@ def test_worker_that_went_with_its_machine_is_named_by_those_who_lost_it(spec: J
     assert cause["message"] == "rank 0 went away without a word, as with its machine; rank 1: of rank 1"
 
 
-@pytest.mark.parametrize(("error", "kind"), [(ActorDiedError(), "lost"), (OutOfMemoryError("memory"), "oom_host")])
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ActorDiedError(), "lost"),
+        (OutOfMemoryError("memory"), "oom_host"),
+        (WorkerHealthCheckFailedError("A worker health check failed", ActorDiedError()), "lost"),  # how Ray tells it
+    ],
+)
 def test_worker_that_was_killed_left_no_word_and_is_the_cause(spec: JobSpec, error: Exception, kind: str) -> None:
     record(spec, 0, "internal", "2026-01-01T00:00:01.000+00:00")
     cause = describe_job_failure(spec, WorkerGroupError("a worker died", {1: error}))
@@ -79,6 +87,18 @@ def test_rays_guess_at_the_oom_killer_is_no_finding(spec: JobSpec) -> None:
     words = "(1) The process is killed by SIGKILL by OOM killer due to high memory usage. (2) ..."
     guess = ActorUnavailableError(words, None)
     assert describe_job_failure(spec, WorkerGroupError("a worker died", {1: guess}))["kind"] == "lost"
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("The actor died because its node has died. Node Id: 0a", "node_lost"),
+        ("its worker process has died. Consider resource isolation to prevent node deaths", "lost"),
+    ],
+)
+def test_machine_is_lost_only_where_ray_says_that_it_died(spec: JobSpec, words: str, kind: str) -> None:
+    died = WorkerGroupError("a worker died", {1: ActorUnavailableError(words, None)})
+    assert describe_job_failure(spec, died)["kind"] == kind
 
 
 def test_without_any_word_the_attempt_is_lost(spec: JobSpec) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayActorError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError
 from ray.train import WorkerGroupError
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
 from utp.cluster.job_spec import JobSpec
 from utp.core.journal import read_json
@@ -52,7 +53,8 @@ def _killed_worker(failure: BaseException | None, *, is_oom: bool) -> dict[str, 
     if not isinstance(failure, WorkerGroupError):
         return None
     failures: Mapping[int, BaseException] = failure.worker_failures
-    for number, error in sorted(failures.items()):
+    for number, told in sorted(failures.items()):
+        error = told.health_check_failure if isinstance(told, WorkerHealthCheckFailedError) else told
         if isinstance(error, RayActorError | OutOfMemoryError):
             kind = FailureKind.OOM_HOST if is_oom else _kind_of_death(error)
             message = f"the process of rank {number} died: {error}"
@@ -65,6 +67,6 @@ def _kind_of_death(error: BaseException) -> FailureKind:
     # By its memory monitor; of any death Ray says that the kernel's OOM killer may have done it.
     if isinstance(error, OutOfMemoryError) or "memory pressure" in text or "running low on memory" in text:
         return FailureKind.OOM_HOST
-    if isinstance(error, NodeDiedError) or (isinstance(error, ActorDiedError) and "node" in text and "died" in text):
+    if isinstance(error, NodeDiedError) or "its node has died" in text:  # of any death Ray speaks of nodes, too
         return FailureKind.NODE_LOST
     return FailureKind.LOST

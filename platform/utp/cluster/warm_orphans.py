@@ -44,8 +44,8 @@ class Orphans:
 
     def wait_for_job(self, listener: socket.socket) -> None:
         """Return once a job connects, and end orphans until then."""
-        door = listener.fileno()
-        while door not in (ready := select.select([door, *self._children], [], [], _LOOK_EVERY_S)[0]):
+        number = listener.fileno()
+        while number not in (ready := select.select([number, *self._children], [], [], _LOOK_EVERY_S)[0]):
             self._step(ready)
 
     def forget(self) -> None:

@@ -24,7 +24,8 @@ def to_time(seconds: float | None) -> datetime | None:
 
 
 def _to_iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{in_utc.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
 
 def _is_storable(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Select, bindparam, null, select
 
 from utp.store.access import Role, Scope
 from utp.store.database import Database
@@ -129,37 +129,36 @@ class PeopleRepository:
     def _signed_in(self, query: Select[*tuple[Any, ...]], hashed: str) -> SignedIn | None:
         with self._database.read() as connection:
             now = self._database.now(connection)
-            row = connection.execute(query, {"hashed": hashed, "now": now}).mappings().first()
-            if row is None:
-                return None
-            return SignedIn(
-                at=now,
-                user_id=row["id"],
-                name=row["name"],
-                role=row["role"],
-                scope=row["scope"],
-                project_ids=_projects_of(connection, row["id"]),
-                token_id=row["token_id"] if "last_used_at" in row else None,
-                last_used_at=row.get("last_used_at"),
-                expires_at=row["expires_at"],
-            )
+            rows = connection.execute(query, {"hashed": hashed, "now": now}).all()
+        if not rows:
+            return None
+        first = rows[0]  # one for each project, which differ in that alone
+        return SignedIn(
+            at=now,
+            user_id=first.id,
+            name=first.name,
+            role=first.role,
+            scope=first.scope,
+            project_ids=frozenset(row.project_id for row in rows if row.project_id is not None),
+            token_id=first.token_id,
+            last_used_at=first.last_used_at,
+            expires_at=first.expires_at,
+        )
 
 
 # Asked at every request, and built once: SQLAlchemy takes longer to build one than SQLite to answer it.
 _BY_TOKEN = (
     select(AccessToken.id.label("token_id"), AccessToken.scope, AccessToken.expires_at, AccessToken.last_used_at)
-    .add_columns(User.id, User.name, User.role)
+    .add_columns(User.id, User.name, User.role, ProjectMember.project_id)
     .join(User, User.id == AccessToken.user_id)
+    .outerjoin(ProjectMember, ProjectMember.user_id == User.id)
     .where(AccessToken.hash == bindparam("hashed"), AccessToken.expires_at > bindparam("now"))
     .where(User.is_disabled.is_(False))
 )
 _BY_SESSION = (
-    select(Session.token_id, Session.scope, Session.expires_at, User.id, User.name, User.role)
+    select(null().label("token_id"), Session.scope, Session.expires_at, null().label("last_used_at"))
+    .add_columns(User.id, User.name, User.role, ProjectMember.project_id)
     .join(User, User.id == Session.user_id)
+    .outerjoin(ProjectMember, ProjectMember.user_id == User.id)
     .where(Session.hash == bindparam("hashed"), Session.expires_at > bindparam("now"), User.is_disabled.is_(False))
 )
-_MEMBERSHIPS = select(ProjectMember.project_id).where(ProjectMember.user_id == bindparam("user_id"))
-
-
-def _projects_of(connection: Connection, user_id: str) -> frozenset[str]:
-    return frozenset(connection.scalars(_MEMBERSHIPS, {"user_id": user_id}))

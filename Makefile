@@ -9,7 +9,7 @@ SETTINGS := pyproject.toml requirements.lock tools/environment.py $(wildcard pla
 NPM = "$$(for p in $(RUN)/python $(CANDIDATES); do command -v "$$p" && break; done)" tools/node.py web_ui
 BENCHES := $(sort $(wildcard bench/*.py))
 
-.PHONY: help install ui dev client e2e screenshots verify-ui demo test test-faults test-gpu test-cluster test-api-fuzz verify lint types contracts check-lock bench lock clean
+.PHONY: help install ui dev client e2e e2e-platform screenshots verify-ui demo test test-faults test-gpu test-cluster test-api-fuzz verify lint types contracts check-lock bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -19,7 +19,7 @@ install: $(VENV)/.installed-train ## install into .venv what training and the cl
 demo: $(VENV)/.installed-train ## install, start the platform with its page, train a model on it (the first time 2 to 15 minutes)
 	@$(MAKE) --no-print-directory ui || echo "The page can't be built (see above); the demo goes on in the terminal." >&2
 	@$(RUN)/utp data sample digits datasets/digits
-	@$(RUN)/utp up
+	@$(RUN)/utp up --open
 	@$(RUN)/utp run submit configs/digits.py --follow
 	@$(RUN)/utp status
 	@echo "Look at the run in the page (utp login-link prints a new link to sign in); $(RUN)/utp down ends what was started."
@@ -63,7 +63,8 @@ lock: $(VENV)/.installed-dev ## bring requirements.lock up to pyproject.toml (UP
 	@$(RUN)/python tools/environment.py lock $(if $(UPGRADE),--upgrade)
 
 ui: web_ui/node_modules/.package-lock.json ## build the page into web_ui/out (Node from PATH, or from a Python package)
-	@$(NPM) run build
+	@echo "Building the page."
+	@$(NPM) run build > web_ui/build.log 2>&1 || { cat web_ui/build.log >&2; exit 1; }
 
 dev: web_ui/node_modules/.package-lock.json $(VENV)/.installed-train ## the page with hot reload on :3000, beside the API on :8000
 	@$(RUN)/python -m utp.entrypoints.api --port 8000 & api=$$!; trap "kill $$api" EXIT; \
@@ -71,6 +72,9 @@ dev: web_ui/node_modules/.package-lock.json $(VENV)/.installed-train ## the page
 
 e2e: ui $(VENV)/.installed-dev ## the page in a real browser, on the real API with real runs
 	@$(NPM) run e2e
+
+e2e-platform: ui $(VENV)/.installed-dev ## the page in a real browser, on a platform that trains (`utp up`; 5 to 10 minutes)
+	@$(NPM) run e2e-platform
 
 screenshots: ui $(VENV)/.installed-dev ## every page, light and dark, 1280 and 390 wide, into web_ui/screenshots
 	@$(NPM) run screenshots

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from utp.config.paths import RunPaths, dataset_root, local_path, model_dir, resolve_under, runs_root
+from utp.config.paths import (
+    RunPaths,
+    as_configured,
+    dataset_root,
+    local_path,
+    model_dir,
+    resolve_under,
+    runs_root,
+)
 from utp.errors import PathRefused
 from utp.settings import Settings
 
@@ -196,6 +204,14 @@ def test_each_root_has_its_mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert dataset_root("/x", settings) == tmp_path / "d" / "x"
     assert runs_root("/x", settings) == tmp_path / "s" / "x"
     assert model_dir("/x", settings) == Path("/x")
+
+
+def test_root_as_configured_names_the_same_folder(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"DATASETS_DIR": tmp_path})
+    place = dataset_root("fruit/ripe", settings)
+    assert as_configured(place, settings) == "fruit/ripe"
+    assert as_configured(Path("/elsewhere"), settings) == "/elsewhere"
+    assert as_configured(place, settings.model_copy(update={"datasets_dir": None})) == str(place)
 
 
 def test_refusal_names_the_field_and_survives_pickling(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { expect, pathsOf, settle, test, withTheme } from "./fixtures";
+import { furnish } from "./furnish";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 type Result = { violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] };
@@ -11,7 +12,8 @@ for (const theme of ["dark", "light"] as const)
     test.setTimeout(300_000);
     await withTheme(page, theme);
     const found: string[] = [];
-    for (const path of pathsOf(places)) {
+    const made = await furnish(page, places);
+    for (const path of ["/login", ...pathsOf({ ...places, ...made })]) {
       await page.goto(path);
       await settle(page);
       await page.evaluate(axe);

@@ -11,7 +11,15 @@ export function listen(page: Page): string[] {
   return noise;
 }
 
-type Places = { project: string; run: string; failed: string; twin: string };
+type Places = {
+  project: string;
+  run: string;
+  failed: string;
+  twin: string;
+  /** Only where `furnish` made them. */
+  dataset?: string;
+  config?: string;
+};
 
 /** Ids of what the server's real runs left, by the API. */
 export async function findPlaces(page: Page): Promise<Places> {
@@ -46,7 +54,7 @@ export const test = base.extend<{ quiet: undefined; places: Places }>({
 });
 export { expect };
 
-export const pathsOf = ({ project, run, failed, twin }: Places) => [
+export const pathsOf = ({ project, run, failed, twin, dataset, config }: Places) => [
   "/",
   `/projects/${project}`,
   `/projects/${project}/runs/${run}`,
@@ -62,7 +70,9 @@ export const pathsOf = ({ project, run, failed, twin }: Places) => [
   `/projects/${project}/compare?runs=${run},${twin}&tab=images`,
   `/projects/${project}/configs`,
   `/projects/${project}/configs/new`,
+  ...(config ? [`/projects/${project}/configs/${config}`] : []),
   `/projects/${project}/datasets`,
+  ...(dataset ? [`/projects/${project}/datasets/${dataset}`] : []),
   `/projects/${project}/models`,
   "/queue",
   "/agents",

@@ -3,9 +3,10 @@ import { mkdirSync } from "node:fs";
 import { chromium, type FullConfig } from "@playwright/test";
 import { PORT, STATE } from "../playwright.config";
 
-const START_MS = 240_000;
+const START_MS = 480_000;
 const ROOT = new URL("../..", import.meta.url).pathname;
-const FOLDER = process.env.E2E_FOLDER ?? "test-results/platform";
+/** What is behind the page: the API on runs that are over, or `e2e/platform_server.py`, a platform that trains. */
+const SERVER = process.env.E2E_SERVER ?? "e2e/api_server.py";
 
 /** The last link that was printed once the server is up: a later one ends those before it. */
 function readLink(server: ChildProcess): Promise<string> {
@@ -32,7 +33,7 @@ export default async function setup(config: FullConfig) {
   const base = use?.baseURL ?? "";
   const server = process.env.E2E_URL
     ? null
-    : spawn(process.env.PYTHON ?? `${ROOT}.venv/bin/python`, ["e2e/server.py", String(PORT), FOLDER], {
+    : spawn(process.env.PYTHON ?? `${ROOT}.venv/bin/python`, [SERVER, String(PORT)], {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, PYTHONPATH: `${ROOT}platform:${ROOT}` },
       });
@@ -45,7 +46,11 @@ export default async function setup(config: FullConfig) {
   mkdirSync("test-results", { recursive: true });
   await page.context().storageState({ path: STATE });
   await browser.close();
-  return () => void server?.kill();
+  return async () => {
+    const isGone = new Promise((done) => server?.once("exit", done) ?? done(null));
+    server?.kill();
+    await isGone;
+  };
 }
 
 async function until(isReady: () => Promise<boolean>) {

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { expect, findPlaces, listen, pathsOf, settle, test, withTheme } from "./fixtures";
+import { furnish } from "./furnish";
 
 const SIZES = [
   [1280, 900],
@@ -10,7 +11,8 @@ const SIZES = [
 for (const theme of ["dark", "light"] as const)
   for (const [width, height] of SIZES)
     test(`pages in ${theme}, ${width} wide`, async ({ browser, page }) => {
-      const places = await findPlaces(page);
+      const found = await findPlaces(page);
+      const places = { ...found, ...(await furnish(page, found)) };
       const folder = `screenshots/${theme}-${width}`;
       mkdirSync(folder, { recursive: true });
       const context = await browser.newContext({

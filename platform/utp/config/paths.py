@@ -71,6 +71,13 @@ def dataset_root(value: str, settings: Settings) -> Path:
     return _resolve(settings.datasets_dir, value, "root")
 
 
+def as_configured(root: Path, settings: Settings) -> str:
+    """Return the folder of a dataset as a config names it: from `DATASETS_DIR` on where it lies beneath that."""
+    if settings.datasets_dir is None:
+        return str(root)
+    return _beneath(Path(os.path.abspath(settings.datasets_dir)), str(root))  # noqa: PTH100  as in `resolve_under`
+
+
 def runs_root(value: str, settings: Settings) -> Path:
     """Return the folder that `tb_root` names, beneath `SHARED_LOGS_DIR` where that is set. Raises `PathRefused`."""
     return _resolve(settings.shared_logs_dir, value, "tb_root")

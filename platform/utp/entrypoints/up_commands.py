@@ -15,6 +15,7 @@ from utp.cluster.local_ray import LocalCluster, Ports, find_local, note_ready, s
 from utp.cluster.platform_state import SENTENCES, PlatformState, find_cluster, look_at
 from utp.cluster.shutdown import open_admission
 from utp.config.secrets_file import read_secrets
+from utp.entrypoints.browser import open_page
 from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.web_address import WebAddress, check_free, find_web, note_web
 from utp.errors import ConfigError
@@ -39,6 +40,7 @@ def up(  # noqa: PLR0917  these are options
     port: Annotated[int, typer.Option(help="The dashboard and the API.")] = 8000,
     host: Annotated[str, typer.Option(help="Address that the dashboard listens on.")] = "127.0.0.1",
     web: Annotated[bool, typer.Option(help="Start the dashboard, on Ray Serve.")] = True,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open it where a browser has a display.")] = False,
 ) -> None:
     """Start the platform on this machine: Ray, store, page.
 
@@ -64,8 +66,10 @@ def up(  # noqa: PLR0917  these are options
     else:
         _upgrade_store(settings)
         cluster = _start(settings, ports, num_cpus, num_gpus)
-        if web and not _is_web_up(settings):
-            _start_web(settings, cluster, web_address)
+        if web:
+            page = _bring_up_web(settings, cluster, web_address)
+            if is_opened:
+                open_page(page)
     stdout.print(f"utp is up. Ray: {cluster.address}, its dashboard: {cluster.dashboard}", soft_wrap=True)
     stdout.print("Queue a run with `utp run submit FILE`; `utp down` ends what was started here.")
 
@@ -75,7 +79,15 @@ def _is_web_up(settings: Settings) -> bool:
     return address is not None and address.is_answering()
 
 
-def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -> None:
+def _bring_up_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -> str:
+    """Return the address of the dashboard, which the first time signs in."""
+    noted = find_web(settings.home)
+    if noted is not None and noted.is_answering():
+        return noted.url
+    return _start_web(settings, cluster, address) or address.url
+
+
+def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -> str | None:
     from utp.cluster.ray_connection import connected  # noqa: PLC0415  Ray reads RAY_AUTH_MODE when it is imported
     from utp.entrypoints.serve import start_dashboard  # noqa: PLC0415
 
@@ -90,6 +102,7 @@ def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -
     stdout.print(f"The dashboard: {address.url}", soft_wrap=True)
     if link is not None:
         stdout.print(f"Sign in, once, within a day: {link}", soft_wrap=True, markup=False)
+    return link
 
 
 def status(as_json: AsJson = False) -> None:

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from utp.config.field_groups import FIELD_GROUPS
+from utp.settings import Settings
 
 CONFIGS = "/api/v1/configs"
 FIELDS = {"root": "fruit", "model_flavour": "builtin/vit-tiny", "load_pretrained": False, "lr": 0.001}
@@ -34,6 +35,17 @@ def test_schema_has_group_help_and_limits_of_every_field(client: TestClient) -> 
     assert schema["properties"]["epochs"]["minimum"] == 1
     assert schema["properties"]["sampler"]["enum"] == ["shuffle", "balanced"]
     assert schema["required"] == ["root", "model_flavour"]
+
+
+def test_model_flavours_are_the_builtin_ones_and_the_folders_of_models(client: TestClient, settings: Settings) -> None:
+    assert settings.models_dir is not None
+    for name in ("lite0", "google/vit"):
+        (settings.models_dir / name).mkdir(parents=True)
+        (settings.models_dir / name / "config.json").write_text("{}")
+    (settings.models_dir / "no-model").mkdir()
+    names = [flavour["name"] for flavour in client.get("/api/v1/model-flavours").json()]
+    assert "builtin/resnet-micro" in names
+    assert [name for name in names if not name.startswith("builtin/")] == ["google/vit", "lite0"]
 
 
 def test_registries_list_parts_with_the_schema_of_their_options(client: TestClient) -> None:

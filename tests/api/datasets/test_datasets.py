@@ -42,7 +42,7 @@ def fruit(settings: Settings) -> Path:
 def dataset_id(client: TestClient, project_id: str, fruit: Path) -> str:
     made = client.post(f"/api/v1/projects/{project_id}/datasets", json={"root": "fruit"})
     assert made.status_code == 201, made.text
-    assert (made.json()["name"], made.json()["scan"]["state"]) == ("fruit", "none")
+    assert (made.json()["name"], made.json()["root"], made.json()["scan"]["state"]) == ("fruit", "fruit", "none")
     return str(made.json()["id"])
 
 

@@ -16,7 +16,7 @@ it("joins curves with different steps and keeps equal steps as they are", () => 
     [undefined, 3, 4],
   ]);
   const x = [0, 1];
-  expect(align([curve(x, [1, 2]), curve(x, [3, 4])])[0]).toBe(x);
+  expect(align([curve(x, [1, 2]), curve([0, 1], [3, 4])])[0]).toBe(x);
 });
 
 it("smooths without a pull to zero, and skips NaN and gaps", () => {

@@ -8,12 +8,19 @@ export type Curve = {
   key: string;
 };
 
+function isSame(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 /** Curves with their own steps to uPlot's one x array: gaps become null, which uPlot skips. */
 export function align(curves: Pick<Curve, "x" | "y">[]): uPlot.AlignedData {
   const first = curves[0];
   if (!first) return [[]];
   // Curves logged at the same steps need no join; it is the slow part of a live update.
-  const same = curves.every((c) => c.x === first.x);
+  const same = curves.every((c) => isSame(c.x, first.x));
   if (same) return [first.x, ...curves.map((c) => c.y)] as unknown as uPlot.AlignedData;
   return uPlot.join(curves.map((c) => [c.x, c.y] as unknown as uPlot.AlignedData));
 }

@@ -17,7 +17,7 @@ type Ui = {
 export const useUi = create<Ui>()(
   persist(
     (set) => ({
-      theme: "dark",
+      theme: "system",
       smooth: 0.6,
       logScale: false,
       xAxis: "step",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from utp.api.configs.model_flavours import list_model_flavours
 from utp.api.configs.schemas import (
     Config,
     ConfigClone,
@@ -15,6 +16,7 @@ from utp.api.configs.schemas import (
     ConfigPatch,
     ConfigToValidate,
     ConfigValidation,
+    ModelFlavour,
     RegistryEntry,
 )
 from utp.api.configs.service import ConfigService
@@ -34,6 +36,12 @@ IdQuery = Annotated[str, Query(pattern=ID_PATTERN)]
 def get_registries(_principal: PrincipalDep) -> dict[str, list[RegistryEntry]]:
     """Return the parts of every kind that a config may name, with the schema of their options."""
     return registries()
+
+
+@router.get("/model-flavours", operation_id="list_model_flavours")
+def get_model_flavours(services: ServicesDep, _principal: PrincipalDep) -> list[ModelFlavour]:
+    """Return the builtin models and those below MODELS_DIR; a config may name any model of the Hub as well."""
+    return list_model_flavours(services.settings)
 
 
 @router.get("/configs/schema", operation_id="get_config_schema")

@@ -89,6 +89,13 @@ class ConfigDiff(Answer):
     fields: list[FieldDiff]
 
 
+class ModelFlavour(Answer):
+    """A model that a config can name without the network."""
+
+    name: str
+    doc: str
+
+
 class RegistryEntry(Answer):
     """One part that a config may name."""
 

@@ -82,6 +82,7 @@ class Dataset(Answer):
     project_id: Id
     name: str
     root: str
+    """As a config names it: beneath DATASETS_DIR where that is set."""
     fingerprint: str | None
     """Null before the first scan, and for what can't be trained on."""
     scanned_at: Time | None

@@ -28,7 +28,7 @@ from utp.api.schemas import to_time
 from utp.api.security.permissions import Action, Principal
 from utp.api.services import Services
 from utp.config.naming import dataset_name
-from utp.config.paths import dataset_root
+from utp.config.paths import as_configured, dataset_root
 from utp.errors import DatasetError
 from utp.store.errors import NotFound
 from utp.store.recorder.creation import CreationKey
@@ -56,7 +56,9 @@ class DatasetService:
         if page.q:
             rows = [row for row in rows if page.q.lower() in f"{row.names[project_id]} {row.root}".lower()]
         items, cursor = page_in_memory(rows, page, SORTS, "name", lambda row: row.id)
-        return DatasetPage(items=[_to_dataset(row, project_id) for row in items], next_cursor=cursor, total=len(rows))
+        return DatasetPage(
+            items=[self._to_dataset(row, project_id) for row in items], next_cursor=cursor, total=len(rows)
+        )
 
     def register(self, project_id: str, asked: DatasetCreate, creation: CreationKey | None) -> Dataset:
         """Register a folder with a project; its scan is begun by `scan`.
@@ -75,12 +77,12 @@ class DatasetService:
         dataset_id = self._services.recorder.add_dataset(
             project_id, str(root), name, by=self._principal.name, creation=creation
         )
-        return _to_dataset(self._datasets.get(dataset_id), project_id)
+        return self._to_dataset(self._datasets.get(dataset_id), project_id)
 
     def get(self, dataset_id: str) -> Dataset:
         """Return one dataset. Raises `NotFound`."""
         row, project_id = self._find(dataset_id)
-        return _to_dataset(row, project_id)
+        return self._to_dataset(row, project_id)
 
     def remove(self, dataset_id: str) -> None:
         """Take it out of the projects that the principal sees; no file is touched. Raises `NotFound`, `Forbidden`."""
@@ -140,12 +142,15 @@ class DatasetService:
             raise NotFound("dataset", dataset_id)
         return row, seen[0]
 
+    def _to_dataset(self, row: DatasetRow, project_id: str) -> Dataset:
+        return _to_dataset(row, project_id, as_configured(Path(row.root), self._services.settings))
+
 
 def _report(row: DatasetRow) -> Mapping[str, Any]:
     return row.scan.report or {} if row.scan is not None else {}
 
 
-def _to_dataset(row: DatasetRow, project_id: str) -> Dataset:
+def _to_dataset(row: DatasetRow, project_id: str, root: str) -> Dataset:
     report = _report(row)
     splits = [DatasetSplit(**one) for one in report.get("splits", [])]
     version = next((one for one in row.versions if row.scan and one.id == row.scan.version_id), None)
@@ -153,7 +158,7 @@ def _to_dataset(row: DatasetRow, project_id: str) -> Dataset:
         id=row.id,
         project_id=project_id,
         name=row.names.get(project_id, row.name),
-        root=row.root,
+        root=root,
         fingerprint=version.fingerprint if version else None,
         scanned_at=to_time(row.scan.ended_at) if row.scan and row.scan.state == ScanState.DONE else None,
         scan=_to_scan(row.scan),

@@ -34,7 +34,7 @@ export function Legend({
   const at = cursor ?? data[0].length - 1;
   const x = data[0][at];
   return (
-    <div className="flex max-h-24 flex-wrap gap-x-3 gap-y-0.5 overflow-auto px-2 pt-1 text-xs">
+    <div data-legend className="flex max-h-24 flex-wrap gap-x-3 gap-y-0.5 overflow-auto px-2 pt-1 text-xs">
       <span className="num text-muted-foreground">
         {xLabel} {x === undefined ? "–" : tick(x)}
       </span>

@@ -7,6 +7,8 @@ import { align, type Curve, ema } from "@/lib/curves";
 
 /** A curve of a few epochs is no noise to smooth away. */
 const FEW_POINTS = 60;
+/** More than these are told apart by their smoothed lines alone; the raw ones behind would be a cloud. */
+const MANY_CURVES = 20;
 
 /**
  * Curves on a canvas, live: hundreds of thousands of points. `curves` may change every frame.
@@ -36,11 +38,12 @@ export function LineChart({
   const [cursor, setCursor] = useState<number | null>(null);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const visible = useMemo(() => curves.filter((c) => !hidden.has(c.key)), [curves, hidden]);
+  const isBoth = smooth > 0 && visible.length <= MANY_CURVES;
   const data = useMemo(() => {
     const smoothed =
       smooth > 0 ? visible.map((c) => ({ ...c, y: c.x.length < FEW_POINTS ? c.y : ema(c.y, smooth) })) : [];
-    return align([...visible, ...smoothed]);
-  }, [visible, smooth]);
+    return align(isBoth || !smoothed.length ? [...visible, ...smoothed] : smoothed);
+  }, [visible, smooth, isBoth]);
   const latest = useRef({ data, visible, bands });
   useEffect(() => {
     latest.current = { data, visible, bands };
@@ -49,7 +52,7 @@ export function LineChart({
   const shape = JSON.stringify([
     xLabel,
     visible.map((c) => [c.key, c.color]),
-    smooth > 0,
+    isBoth,
     isLog,
     height,
     syncKey,
@@ -69,7 +72,7 @@ export function LineChart({
         height,
         isLog,
         isWhole: xLabel === "step",
-        isSmoothed: smooth > 0,
+        isSmoothed: isBoth,
         bands: marks,
         syncKey,
         onCursor: setCursor,
@@ -107,7 +110,7 @@ export function LineChart({
         data={data}
         shown={visible}
         cursor={cursor}
-        isSmoothed={smooth > 0}
+        isSmoothed={isBoth}
         xLabel={xLabel}
       />
     </div>

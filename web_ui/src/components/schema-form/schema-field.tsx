@@ -7,6 +7,8 @@ import { cn } from "@/lib/cn";
 import { plain } from "@/lib/format";
 
 export type Choice = { name: string; doc: string };
+/** What a field can name; an open one takes other text as well. */
+export type Offer = { choices: Choice[]; isOpen: boolean };
 type Aria = { id: string; "aria-invalid": boolean; "aria-describedby": string };
 type ControlProps = {
   p: Flat;
@@ -122,25 +124,34 @@ function Control(props: ControlProps) {
   return <TextControl {...props} />;
 }
 
+/** A field whose names are all known is chosen from them; what a plug-in brings came as JSON, and stays. */
+function offered(p: Flat, offer: Offer | undefined, value: unknown): Flat {
+  if (!offer || offer.isOpen || p.kind !== "text") return p;
+  return { ...p, kind: "enum", enum: [...new Set([...offer.choices.map((c) => c.name), value ?? ""])] };
+}
+
 export function SchemaField({
   name,
   prop,
   value,
   error,
-  choices,
+  offer,
   onChange,
 }: {
   name: string;
   prop: Prop;
   value: unknown;
   error?: string;
-  choices?: Choice[];
+  offer?: Offer;
   onChange: (v: unknown) => void;
 }) {
   const id = useId();
-  const p = flatten(prop);
+  const choices = offer?.choices;
+  const p = offered(flatten(prop), offer, value);
   const isChanged = JSON.stringify(value ?? null) !== JSON.stringify(defaultOf(prop) ?? null);
-  const aria = { id, "aria-invalid": !!error, "aria-describedby": `${id}-help` };
+  // What is still to be filled in is no mistake, until something stands there.
+  const isWrong = !!error && !(value === undefined || value === null || value === "");
+  const aria = { id, "aria-invalid": isWrong, "aria-describedby": `${id}-help` };
   const chosen = choices?.find((c) => c.name === value);
   return (
     <div
@@ -172,9 +183,10 @@ export function SchemaField({
         </div>
         <p
           id={`${id}-help`}
-          className={cn("mt-0.5 text-xs leading-4", error ? "text-bad" : "text-muted-foreground")}
+          className={cn("mt-0.5 text-xs leading-4", isWrong ? "text-bad" : "text-muted-foreground")}
         >
-          {error ? `${name} ${error}` : (chosen?.doc ?? p.description?.replaceAll("`", ""))}
+          {error && (isWrong ? `${name} ${error}` : "Needed. ")}
+          {isWrong ? "" : (chosen?.doc ?? p.description?.replaceAll("`", ""))}
         </p>
       </div>
     </div>

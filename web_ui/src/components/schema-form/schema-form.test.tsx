@@ -3,6 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { useState } from "react";
 import { expect, it } from "vitest";
 import { changed, check, defaults, type Schema, type Values } from "./schema";
+import type { Offer } from "./schema-field";
 import { SchemaForm } from "./schema-form";
 
 const schema: Schema = {
@@ -12,7 +13,16 @@ const schema: Schema = {
     batch_size: { type: "integer", minimum: 1, default: 32, "x-group": "data" },
     lr: { type: "number", exclusiveMinimum: 0, default: 3e-4, "x-group": "optimization" },
     freeze: { type: "boolean", default: false, "x-group": "model" },
+    loss: { type: "string", default: "cross_entropy", "x-group": "optimization" },
     topk: { type: "array", items: { type: "integer" }, default: [1, 5], "x-group": "evaluation" },
+  },
+};
+
+const OFFERS: Record<string, Offer> = {
+  root: { isOpen: true, choices: [{ name: "digits", doc: "Dataset of digits." }] },
+  loss: {
+    isOpen: false,
+    choices: ["cross_entropy", "focal"].map((name) => ({ name, doc: `Loss ${name}.` })),
   },
 };
 
@@ -24,7 +34,7 @@ function Form() {
         schema={schema}
         values={values}
         errors={check(schema, values)}
-        choices={() => undefined}
+        offers={(field) => OFFERS[field]}
         show={() => true}
         onChange={(k, v) => setValues({ ...values, [k]: v })}
       />
@@ -60,4 +70,15 @@ it("says at the field what is wrong, and puts a default back", async () => {
   expect(box).toHaveAttribute("aria-invalid", "true");
   await user.click(screen.getByRole("button", { name: "batch_size back to its default" }));
   expect(screen.getByLabelText("batch_size")).toHaveValue("32");
+});
+
+it("lets one choose among the names that are known, and type others where others can be", async () => {
+  const user = userEvent.setup();
+  render(<Form />);
+  await user.selectOptions(screen.getByLabelText("loss"), "focal");
+  expect(screen.getByLabelText("loss")).toHaveAccessibleDescription("Loss focal.");
+  await user.type(screen.getByLabelText("root"), "digits");
+  expect(screen.getByLabelText("root")).toHaveAccessibleDescription("Dataset of digits.");
+  await user.type(screen.getByLabelText("root"), "2");
+  expect(screen.getByRole("status")).toHaveTextContent('{"root":"digits2","loss":"focal"}');
 });

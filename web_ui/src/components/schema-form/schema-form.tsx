@@ -1,8 +1,8 @@
 "use client";
 import type { Prop, Schema, Values } from "@/components/schema-form/schema";
-import { type Choice, SchemaField } from "@/components/schema-form/schema-field";
+import { type Offer, SchemaField } from "@/components/schema-form/schema-field";
 
-export type Choices = (field: string) => Choice[] | undefined;
+export type Offers = (field: string) => Offer | undefined;
 
 export function groupFields(schema: Schema): [string, [string, Prop][]][] {
   const groups = new Map<string, [string, Prop][]>();
@@ -24,14 +24,14 @@ export function SchemaForm({
   schema,
   values,
   errors,
-  choices,
+  offers,
   show,
   onChange,
 }: {
   schema: Schema;
   values: Values;
   errors: Record<string, string>;
-  choices: Choices;
+  offers: Offers;
   show: (field: string, prop: Prop) => boolean;
   onChange: (field: string, value: unknown) => void;
 }) {
@@ -50,7 +50,7 @@ export function SchemaForm({
                 prop={prop}
                 value={values[name]}
                 error={errors[name]}
-                choices={choices(name)}
+                offer={offers(name)}
                 onChange={(v) => onChange(name, v)}
               />
             ))}

@@ -3,19 +3,23 @@ import { useQueryClient } from "@tanstack/react-query";
 import { CloudOff } from "lucide-react";
 import { useEffect } from "react";
 import { api } from "@/lib/api/client";
+import { live } from "@/lib/live/socket";
 import { useServerState } from "@/lib/server-state";
 
 const PROBE_MS = 3000;
+const probe = () => void api.GET("/api/v1/meta").catch(() => undefined);
 
 /** Said once for the whole page while nothing answers; when the server is back, what is shown is read anew. */
 export function AwayBanner() {
   const { isAway, lastAnswerAt } = useServerState();
   const client = useQueryClient();
+  // A page that asks for nothing hears of it from the socket.
+  useEffect(() => live().onStatus(() => live().getStatus() === "closed" && probe()), []);
   useEffect(() => {
     if (!isAway) return;
-    const probe = setInterval(() => void api.GET("/api/v1/meta").catch(() => undefined), PROBE_MS);
+    const timer = setInterval(probe, PROBE_MS);
     return () => {
-      clearInterval(probe);
+      clearInterval(timer);
       void client.invalidateQueries();
     };
   }, [isAway, client]);

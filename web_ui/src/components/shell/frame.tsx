@@ -19,9 +19,14 @@ import { useUi } from "@/lib/ui-store";
 function useTheme() {
   const theme = useUi((s) => s.theme);
   useEffect(() => {
-    const dark =
-      theme === "dark" || (theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.classList.toggle("dark", dark);
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const apply = () => {
+      const isDark = theme === "dark" || (theme === "system" && system.matches);
+      document.documentElement.classList.toggle("dark", isDark);
+    };
+    apply();
+    system.addEventListener("change", apply);
+    return () => system.removeEventListener("change", apply);
   }, [theme]);
 }
 

@@ -48,8 +48,10 @@ export function AgentsPage() {
             ) : (
               <Card>
                 <Empty title="No machine has registered yet." icon={<Server />}>
-                  Machines register by themselves a few seconds after{" "}
-                  <code className="font-mono">utp up</code>.
+                  <span>
+                    Machines register by themselves a few seconds after{" "}
+                    <code className="font-mono">utp up</code>.
+                  </span>
                 </Empty>
               </Card>
             )

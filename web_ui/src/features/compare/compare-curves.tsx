@@ -11,6 +11,9 @@ import { seriesColor } from "@/lib/curves";
 import { useCurves } from "@/lib/live/use-curves";
 import { useUi } from "@/lib/ui-store";
 
+/** What one compares runs by first: how well they do, then how they learnt. */
+const rank = (name: string) => (name.startsWith("val_") ? 0 : name.startsWith("train_") ? 1 : 2);
+
 /** A chart for each metric that a run of these has logged; a run has one colour on all of them. */
 export function CompareCurves({ runs }: { runs: ComparedRun[] }) {
   const ids = useMemo(() => runs.map((r) => r.id), [runs]);
@@ -25,7 +28,9 @@ export function CompareCurves({ runs }: { runs: ComparedRun[] }) {
               q.data?.items.filter((n) => n.group === "train" || n.group === "val").map((n) => n.name) ?? [],
           ),
         ),
-      ].join("\n"),
+      ]
+        .sort((a, b) => rank(a) - rank(b))
+        .join("\n"),
   });
   const wanted = useMemo(() => (names ? names.split("\n") : []), [names]);
   const { curves, error, isPending, refetch } = useCurves(ids, wanted, alive);

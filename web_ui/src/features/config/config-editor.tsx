@@ -1,27 +1,40 @@
 "use client";
-import { CircleCheck, CircleX, LoaderCircle } from "lucide-react";
+import { CircleCheck, CircleDashed, CircleX, LoaderCircle } from "lucide-react";
 import { useState } from "react";
 import type { Schema } from "@/components/schema-form/schema";
-import { type Choices, groupFields, SchemaForm } from "@/components/schema-form/schema-form";
+import { groupFields, type Offers, SchemaForm } from "@/components/schema-form/schema-form";
 import { Card } from "@/components/ui/card";
 import { Checkbox, Input } from "@/components/ui/controls";
 import { Tabs, TabsContent, TabsList, TabsTrigger } from "@/components/ui/tabs";
 import { JsonEditor } from "@/features/config/json-editor";
 import type { Draft } from "@/features/config/use-draft";
+import { cn } from "@/lib/cn";
 import { plural } from "@/lib/format";
 import { useQueryState } from "@/lib/nav";
 
 /** What is to be known before saving: whether it is valid, what the run would be called, what is unusual. */
 export function Verdict({ draft }: { draft: Draft }) {
-  const wrong = Object.keys(draft.errors);
+  const all = Object.keys(draft.errors);
+  const isEmpty = (name: string) => draft.errors[name] === "is needed";
+  const wrong = all.some((f) => !isEmpty(f)) ? all : [];
   const toField = (name: string) =>
     document.querySelector<HTMLElement>(`[data-field="${name}"] :is(input, select)`)?.focus();
   return (
     <div role="status" className="flex flex-col gap-1.5">
-      {wrong.length ? (
-        <p className="flex flex-wrap items-center gap-x-1.5 text-bad">
-          <CircleX aria-hidden className="size-4" /> {plural(wrong.length, "field")} to mend:
-          {wrong.map((f) => (
+      {all.length ? (
+        <p
+          className={cn(
+            "flex flex-wrap items-center gap-x-1.5",
+            wrong.length ? "text-bad" : "text-muted-foreground",
+          )}
+        >
+          {wrong.length ? (
+            <CircleX aria-hidden className="size-4" />
+          ) : (
+            <CircleDashed aria-hidden className="size-4" />
+          )}
+          {wrong.length ? `${plural(wrong.length, "field")} to mend:` : "still needed:"}
+          {all.map((f) => (
             <button
               key={f}
               type="button"
@@ -38,9 +51,9 @@ export function Verdict({ draft }: { draft: Draft }) {
         </p>
       ) : (
         <p className="flex flex-wrap items-center gap-1.5 text-ok">
-          <CircleCheck aria-hidden className="size-4" /> valid
+          <CircleCheck aria-hidden className="size-4" /> Valid.
           {draft.runName && (
-            <span className="break-all text-muted-foreground">, runs will be called {draft.runName}</span>
+            <span className="break-all text-muted-foreground">Runs will be called {draft.runName}</span>
           )}
         </p>
       )}
@@ -53,7 +66,7 @@ export function Verdict({ draft }: { draft: Draft }) {
   );
 }
 
-function FormTab({ schema, draft, choices }: { schema: Schema; draft: Draft; choices: Choices }) {
+function FormTab({ schema, draft, offers }: { schema: Schema; draft: Draft; offers: Offers }) {
   const [search, setSearch] = useState("");
   const [isShort, setShort] = useState(false);
   const show = (name: string, p: { description?: string }) => {
@@ -88,7 +101,7 @@ function FormTab({ schema, draft, choices }: { schema: Schema; draft: Draft; cho
           schema={schema}
           values={draft.values}
           errors={draft.errors}
-          choices={choices}
+          offers={offers}
           show={show}
           onChange={draft.set}
         />
@@ -97,7 +110,7 @@ function FormTab({ schema, draft, choices }: { schema: Schema; draft: Draft; cho
   );
 }
 
-export function ConfigEditor({ schema, draft, choices }: { schema: Schema; draft: Draft; choices: Choices }) {
+export function ConfigEditor({ schema, draft, offers }: { schema: Schema; draft: Draft; offers: Offers }) {
   const [tab, setTab] = useQueryState("view", "form", true);
   return (
     <Card className="p-4">
@@ -107,7 +120,7 @@ export function ConfigEditor({ schema, draft, choices }: { schema: Schema; draft
           <TabsTrigger value="json">JSON</TabsTrigger>
         </TabsList>
         <TabsContent value="form">
-          <FormTab schema={schema} draft={draft} choices={choices} />
+          <FormTab schema={schema} draft={draft} offers={offers} />
         </TabsContent>
         <TabsContent value="json">
           <JsonEditor draft={draft} />

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { fieldError, formError } from "@/components/form-errors";
 import { PageHeader } from "@/components/page-header";
 import type { Schema } from "@/components/schema-form/schema";
-import type { Choices } from "@/components/schema-form/schema-form";
+import type { Offers } from "@/components/schema-form/schema-form";
 import { Failed, isMissing, Missing } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
@@ -15,20 +15,32 @@ import { ConfigEditor, Verdict } from "@/features/config/config-editor";
 import { QueueDialog } from "@/features/config/queue-dialog";
 import { useDraft } from "@/features/config/use-draft";
 import { type Config, configQueries, createConfig, updateConfig } from "@/lib/api/configs";
+import { type Dataset, datasetQueries } from "@/lib/api/datasets";
 import { useAct } from "@/lib/api/mutation";
 import { projectQueries } from "@/lib/api/projects";
 import { plural } from "@/lib/format";
 import { useGo, useIds, useQueryState, useTitle } from "@/lib/nav";
 
-/** `loss` is chosen from the registry `losses`, `model_flavour` from `models`. */
-function useChoices(): Choices {
-  const { data } = useQuery(configQueries.registries());
+/** `loss` is chosen from the registry of that name, `root` from the project's datasets. */
+function useOffers(projectId: string): Offers {
+  const registries = useQuery(configQueries.registries());
+  const flavours = useQuery(configQueries.modelFlavours());
+  const datasets = useQuery(datasetQueries.ofProject(projectId));
+  const open = {
+    root: datasets.data?.items.map((d) => ({ name: d.root, doc: describe(d) })),
+    model_flavour: flavours.data,
+  };
   return (field) => {
-    if (!data) return undefined;
-    const kind = field === "model_flavour" ? "models" : [`${field}s`, `${field}es`].find((k) => k in data);
-    return kind ? data[kind] : undefined;
+    const isOpen = field === "root" || field === "model_flavour";
+    const choices = isOpen ? open[field] : registries.data?.[field];
+    return choices && { choices, isOpen };
   };
 }
+
+const describe = (d: Dataset) =>
+  d.scanned_at
+    ? `Dataset ${d.name}: ${plural(d.num_images, "image")} of ${plural(d.num_classes, "class", "classes")}.`
+    : `Dataset ${d.name}, not scanned yet.`;
 
 type EditorProps = {
   projectId: string;
@@ -111,7 +123,7 @@ function Editor(p: EditorProps) {
           </div>
         )}
       </Card>
-      <ConfigEditor schema={p.schema} draft={draft} choices={useChoices()} />
+      <ConfigEditor schema={p.schema} draft={draft} offers={useOffers(p.projectId)} />
       <QueueDialog projectId={p.projectId} config={queued} close={() => setQueued(null)} />
     </div>
   );

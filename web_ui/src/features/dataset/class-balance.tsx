@@ -50,12 +50,17 @@ export function ClassBalance({ datasetId }: { datasetId: string }) {
           const hint =
             imbalance_ratio == null
               ? undefined
-              : `the largest class has ${imbalance_ratio.toFixed(1)} times as many images as the smallest`;
+              : imbalance_ratio < 1.05
+                ? "all of about one size"
+                : `the largest class has ${imbalance_ratio.toFixed(1)} times as many images as the smallest`;
           return (
             <>
               <CardHeader title="Classes" hint={hint}>
                 {splits.map((s) => (
-                  <span key={s} className="inline-flex items-center gap-1.5 text-muted-foreground text-xs">
+                  <span
+                    key={s}
+                    className="mr-2 inline-flex items-center gap-1.5 text-muted-foreground text-xs"
+                  >
                     <span
                       aria-hidden
                       className="size-2 rounded-sm"
@@ -80,11 +85,14 @@ export function ClassBalance({ datasetId }: { datasetId: string }) {
                   <li key={r.label}>
                     <button
                       type="button"
-                      aria-label={`Images of ${r.label}: ${splits.map((s) => `${r.counts[s] ?? 0} in ${s}`).join(", ")}`}
+                      title="Show its images"
                       onClick={() => setQuery({ label: r.label })}
                       className="flex w-full cursor-pointer items-center gap-3 rounded-md px-2 py-0.5 text-left hover:bg-accent"
                     >
                       <span className="w-32 shrink-0 truncate">{r.label}</span>
+                      <span className="sr-only">
+                        {splits.map((split) => `${r.counts[split] ?? 0} in ${split}`).join(", ")}, together
+                      </span>
                       <Bar row={r} splits={splits} most={most} />
                       <span className="num w-14 shrink-0 text-right text-muted-foreground">
                         {count(total(r))}

@@ -24,7 +24,12 @@ function Progress({ run }: { run: Run }) {
         {run.wait_reason || "waits"}
       </span>
     );
-  if (run.progress == null) return <span className="text-muted-foreground">–</span>;
+  if (run.progress == null)
+    return (
+      <span className="num text-muted-foreground text-xs">
+        {run.epochs ? `${run.epoch ?? 0}/${run.epochs} epochs` : "–"}
+      </span>
+    );
   return (
     <span
       className="flex w-full items-center gap-2"

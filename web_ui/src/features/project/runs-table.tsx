@@ -1,6 +1,7 @@
 "use client";
 import { ChevronDown, ChevronRight } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { RunName } from "@/components/run-name";
 import { Checkbox } from "@/components/ui/controls";
 import type { Column } from "@/features/project/columns";
 import { meanSd, type Row, type Sort } from "@/features/project/rows";
@@ -13,7 +14,7 @@ import { useUi } from "@/lib/ui-store";
 import { useFixedRows } from "@/lib/use-fixed-rows";
 
 const ROW = 32;
-const NAME_WIDTH = 300;
+const NAME_WIDTH = "min(300px, 50vw)";
 
 type Props = {
   projectId: string;
@@ -26,13 +27,34 @@ type Props = {
   onEnd: () => void;
 };
 
-function Head({ columns, sort, setSort }: Pick<Props, "columns" | "sort" | "setSort">) {
+const MOST_SELECTED = 100;
+
+/** Selects what is listed, as far as one chart takes it; ticked while all of that is selected. */
+function SelectAll({ rows }: { rows: Row[] }) {
+  const { selectedRuns, set } = useUi();
+  const ids = useMemo(
+    () => rows.flatMap((r) => (r.kind === "run" ? r.run.id : [])).slice(0, MOST_SELECTED),
+    [rows],
+  );
+  const chosen = useMemo(() => new Set(selectedRuns), [selectedRuns]);
+  const isAll = ids.length > 0 && ids.every((id) => chosen.has(id));
+  return (
+    <Checkbox
+      aria-label="Select all rows"
+      title={rows.length > MOST_SELECTED ? `The first ${MOST_SELECTED}` : undefined}
+      checked={isAll}
+      onChange={() => set({ selectedRuns: isAll ? [] : ids })}
+    />
+  );
+}
+
+function Head({ rows, columns, sort, setSort }: Pick<Props, "rows" | "columns" | "sort" | "setSort">) {
   const all = [{ id: "name", title: "Run", isRight: false }, ...columns];
   return (
     <thead>
       <tr className="[&>th]:sticky [&>th]:top-0 [&>th]:z-10 [&>th]:h-8 [&>th]:border-b [&>th]:bg-card [&>th]:text-xs">
-        <th scope="col">
-          <span className="sr-only">Select</span>
+        <th scope="col" className="text-center">
+          <SelectAll rows={rows} />
         </th>
         {all.map((c) => {
           const isSorted = sort.field === c.id;
@@ -130,11 +152,11 @@ function RunRow({
             style={{ background: color ?? "transparent" }}
           />
           <Link
-            className="truncate font-medium hover:underline"
+            className="min-w-0 font-medium hover:underline"
             title={run.name}
             href={`/projects/${projectId}/runs/${run.id}`}
           >
-            {run.name}
+            <RunName name={run.name} />
           </Link>
         </span>
       </td>
@@ -175,7 +197,8 @@ function useRowKeys(rows: Row[], projectId: string, show: (i: number) => void) {
 export function RunsTable(p: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const { from, to } = useFixedRows(scroller, p.rows.length, ROW, 12);
-  const selected = useUi((s) => s.selectedRuns);
+  const selectedRuns = useUi((s) => s.selectedRuns);
+  const selected = useMemo(() => new Set(selectedRuns), [selectedRuns]);
   const { onEnd } = p;
   const show = (i: number) => {
     const el = scroller.current;
@@ -201,7 +224,7 @@ export function RunsTable(p: Props) {
         aria-label="Runs"
         aria-rowcount={p.rows.length + 1}
         className="min-w-full table-fixed border-separate border-spacing-0"
-        style={{ width: p.columns.reduce((w, c) => w + c.width, 36 + NAME_WIDTH) }}
+        style={{ width: `calc(${NAME_WIDTH} + ${p.columns.reduce((w, c) => w + c.width, 36)}px)` }}
       >
         <colgroup>
           <col style={{ width: 36 }} />
@@ -210,7 +233,7 @@ export function RunsTable(p: Props) {
             <col key={c.id} style={{ width: c.width }} />
           ))}
         </colgroup>
-        <Head columns={p.columns} sort={p.sort} setSort={p.setSort} />
+        <Head rows={p.rows} columns={p.columns} sort={p.sort} setSort={p.setSort} />
         <tbody>
           <Gap span={span} rows={from} />
           {p.rows
@@ -225,7 +248,7 @@ export function RunsTable(p: Props) {
                   columns={p.columns}
                   projectId={p.projectId}
                   isAt={from + i === at}
-                  isSelected={selected.includes(row.run.id)}
+                  isSelected={selected.has(row.run.id)}
                   color={p.charted.includes(row.run.id) ? seriesColor(p.charted.indexOf(row.run.id)) : null}
                 />
               ),

@@ -5,10 +5,9 @@ import { CopyButton } from "@/components/copy-button";
 import { Loaded } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Card, CardHeader } from "@/components/ui/card";
-import { Checkbox, Textarea } from "@/components/ui/controls";
+import { Checkbox } from "@/components/ui/controls";
 import { Skeleton } from "@/components/ui/skeleton";
-import { useAct } from "@/lib/api/mutation";
-import { type RunDetail, runQueries, updateRun } from "@/lib/api/runs";
+import { type RunDetail, runQueries } from "@/lib/api/runs";
 import { cn } from "@/lib/cn";
 import { plain } from "@/lib/format";
 import { Link } from "@/lib/nav";
@@ -58,32 +57,6 @@ export function flat(value: unknown, prefix = ""): [string, unknown][] {
   return Object.entries(value).flatMap(([k, v]) => flat(v, prefix ? `${prefix}.${k}` : k));
 }
 
-function Notes({ run }: { run: RunDetail }) {
-  const [text, setText] = useState(run.notes ?? "");
-  const save = useAct(updateRun, { done: "Notes saved", changes: [["runs", run.id]] });
-  return (
-    <Card>
-      <CardHeader title="Notes">
-        <Button
-          variant="outline"
-          disabled={text === (run.notes ?? "") || save.isPending}
-          onClick={() => save.mutate({ id: run.id, notes: text })}
-        >
-          Save
-        </Button>
-      </CardHeader>
-      <div className="p-3">
-        <Textarea
-          aria-label="Notes"
-          placeholder="What you learnt from this run"
-          value={text}
-          onChange={(e) => setText(e.target.value)}
-        />
-      </div>
-    </Card>
-  );
-}
-
 export function ConfigTab({ run }: { run: RunDetail }) {
   const environment = useQuery(runQueries.environment(run.id));
   return (
@@ -96,7 +69,6 @@ export function ConfigTab({ run }: { run: RunDetail }) {
           </CardHeader>
           <pre className="whitespace-pre-wrap break-all p-3 font-mono text-xs">{run.command}</pre>
         </Card>
-        <Notes run={run} />
         {run.dataset && (
           <Card>
             <CardHeader title="Data">

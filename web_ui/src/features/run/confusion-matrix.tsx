@@ -30,6 +30,7 @@ export function ConfusionMatrix({
   const [isShare, setShare] = useState(true);
   const [order, setOrder] = useState<Order>(labels.length > MOST_CLASSES ? "errors" : "given");
   const shown = useMemo(() => classOrder(confusion, order).slice(0, MOST_CLASSES), [confusion, order]);
+  const isShort = shown.every((i) => (labels[i]?.length ?? 0) <= 4); // fits its column as it is
   const hint =
     shown.length < labels.length ? `${shown.length} of ${labels.length} classes` : "a cell opens its images";
   return (
@@ -58,10 +59,12 @@ export function ConfusionMatrix({
                 true ↓ predicted →
               </th>
               {shown.map((j) => (
-                <th key={j} scope="col" className="h-20 w-10 align-bottom font-normal text-muted-foreground">
+                <th key={j} scope="col" className="w-10 pb-1 align-bottom font-normal text-muted-foreground">
                   <span
                     title={labels[j]}
-                    className="inline-block max-h-20 rotate-180 truncate [writing-mode:vertical-rl]"
+                    className={cn(
+                      !isShort && "inline-block max-h-20 rotate-180 truncate [writing-mode:vertical-rl]",
+                    )}
                   >
                     {labels[j]}
                   </span>

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { PageHeader } from "@/components/page-header";
 import { StateBadge } from "@/components/state-badge";
 import { When } from "@/components/when";
+import { Notes } from "@/features/run/notes";
 import { RunButtons } from "@/features/run/run-buttons";
 import { TagsEditor } from "@/features/run/tags-editor";
 import { projectQueries } from "@/lib/api/projects";
@@ -29,7 +30,7 @@ function facts(run: RunDetail): Fact[] {
       value: run.step == null ? "–" : `${run.step}${run.total_steps ? ` / ${run.total_steps}` : ""}`,
       hint: percent(run.progress),
     },
-    { name: "Time", value: duration(run.run_time_s), hint: "of all attempts" },
+    { name: "Time", value: duration(run.run_time_s), hint: run.attempt > 1 ? "of all attempts" : undefined },
   ];
   if (run.state === "running") list.push({ name: "Left", value: duration(run.eta_s) });
   if (run.best_metric)
@@ -83,6 +84,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
             </span>
             {run.attempt > 1 && <span>{plural(run.attempt, "attempt")}</span>}
             <TagsEditor run={run} />
+            <Notes run={run} />
           </div>
         }
       >

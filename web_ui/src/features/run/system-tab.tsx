@@ -14,6 +14,11 @@ import { useUi } from "@/lib/ui-store";
 const POLL_MS = 5000;
 /** `gpu0/utilization` and `gpu1/utilization` share a chart. */
 const kind = (name: string) => name.replace(/gpu\d+/, "gpu");
+const TITLES: Record<string, string> = {
+  images_per_s: "Throughput (images/s)",
+  data_wait_share: "Waiting for data (share)",
+  eval_s: "Time of evaluation (s)",
+};
 
 export function SystemTab({ run }: { run: RunDetail }) {
   const system = useQuery({
@@ -50,7 +55,9 @@ export function SystemTab({ run }: { run: RunDetail }) {
                   };
                   return toCurve(curve, xAxis, c.name, seriesColor(i));
                 });
-              return <CurveCard key={k} title={k} curves={drawn} isSmoothable={false} height={160} />;
+              return (
+                <CurveCard key={k} title={TITLES[k] ?? k} curves={drawn} isSmoothable={false} height={160} />
+              );
             })}
           </div>
         );

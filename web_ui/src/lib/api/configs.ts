@@ -18,6 +18,12 @@ export const configQueries = {
       staleTime: Number.POSITIVE_INFINITY,
       queryFn: ({ signal }) => ok(api.GET("/api/v1/registries", { signal })),
     }),
+  modelFlavours: () =>
+    queryOptions({
+      queryKey: ["model-flavours"],
+      staleTime: 60_000,
+      queryFn: ({ signal }) => ok(api.GET("/api/v1/model-flavours", { signal })),
+    }),
   ofProject: (id: string) =>
     queryOptions({
       queryKey: ["projects", id, "configs"],

@@ -4,11 +4,20 @@ import { api, ok, type Schemas } from "./client";
 export type CurveOut = Schemas["CurveOut"];
 export type MetricName = Schemas["MetricName"];
 
+const MOST_POINTS = 60_000;
+/** Of a curve, extremes kept: more of one than a chart has pixels, fewer of each where many are drawn. */
+const pointsEach = (curves: number) => Math.max(500, Math.min(2000, Math.floor(MOST_POINTS / curves)));
+
 export const fetchCurves = (runIds: string[], names: string[], afterStep?: number, signal?: AbortSignal) =>
   ok(
     api.GET("/api/v1/metrics", {
       params: {
-        query: { run_ids: runIds.join(","), names: names.join(","), max_points: 2000, after_step: afterStep },
+        query: {
+          run_ids: runIds.join(","),
+          names: names.join(","),
+          max_points: pointsEach(runIds.length * names.length),
+          after_step: afterStep,
+        },
       },
       signal,
     }),

@@ -43,10 +43,7 @@ export async function setStage({
   version: number;
   stage: Stage;
 }) {
-  return ok(
-    api.PATCH("/api/v1/models/{model_id}/versions/{version}", {
-      params: { path: { model_id: modelId, version } },
-      body: { stage },
-    }),
-  );
+  const where = { params: { path: { model_id: modelId, version } } };
+  await ok(api.GET("/api/v1/models/{model_id}/versions/{version}", where));
+  return ok(api.PATCH("/api/v1/models/{model_id}/versions/{version}", { ...where, body: { stage } }));
 }

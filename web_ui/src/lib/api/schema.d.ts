@@ -3070,6 +3070,19 @@ export interface components {
             url: string;
         };
         /**
+         * Mark
+         * @description Say `seen` with this number once all before it was read; who never does is sent nothing more after 1 MiB.
+         */
+        Mark: {
+            /** Number */
+            number: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "mark";
+        };
+        /**
          * Me
          * @description Who makes the request.
          */
@@ -4323,6 +4336,19 @@ export interface components {
             run_ids: string[];
         };
         /**
+         * Seen
+         * @description All up to a `mark` was read.
+         */
+        Seen: {
+            /** Number */
+            number: number;
+            /**
+             * Op
+             * @constant
+             */
+            op: "seen";
+        };
+        /**
          * Stage
          * @description How far a version of a model has come.
          * @enum {string}
@@ -4625,7 +4651,7 @@ export interface components {
          * @enum {string}
          */
         Wish: "none" | "preempt" | "pause" | "stop";
-        WsClientMessage: (components["schemas"]["SubscribeRun"] | components["schemas"]["SubscribeProject"] | components["schemas"]["SubscribeLog"] | components["schemas"]["SubscribeMetrics"] | components["schemas"]["SubscribeQueue"] | components["schemas"]["SubscribeAgents"]) | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"];
+        WsClientMessage: (components["schemas"]["SubscribeRun"] | components["schemas"]["SubscribeProject"] | components["schemas"]["SubscribeLog"] | components["schemas"]["SubscribeMetrics"] | components["schemas"]["SubscribeQueue"] | components["schemas"]["SubscribeAgents"]) | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"] | components["schemas"]["Seen"];
         /**
          * WsRunEvent
          * @description Something that happened to a run.
@@ -4646,7 +4672,7 @@ export interface components {
             /** Type */
             type: string;
         };
-        WsServerMessage: components["schemas"]["Subscribed"] | components["schemas"]["RunMessage"] | components["schemas"]["RunEventMessage"] | components["schemas"]["LogMessage"] | components["schemas"]["LogGap"] | components["schemas"]["LogAttempt"] | components["schemas"]["MetricsMessage"] | components["schemas"]["MetricsGap"] | components["schemas"]["QueueMessage"] | components["schemas"]["AgentsMessage"] | components["schemas"]["ErrorMessage"] | components["schemas"]["Pong"] | components["schemas"]["Goodbye"];
+        WsServerMessage: components["schemas"]["Subscribed"] | components["schemas"]["RunMessage"] | components["schemas"]["RunEventMessage"] | components["schemas"]["LogMessage"] | components["schemas"]["LogGap"] | components["schemas"]["LogAttempt"] | components["schemas"]["MetricsMessage"] | components["schemas"]["MetricsGap"] | components["schemas"]["QueueMessage"] | components["schemas"]["AgentsMessage"] | components["schemas"]["ErrorMessage"] | components["schemas"]["Pong"] | components["schemas"]["Mark"] | components["schemas"]["Goodbye"];
         /**
          * Health
          * @description Whether the server can work.
@@ -18173,7 +18199,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "image/webp": unknown;
+                    "image/*": unknown;
                 };
             };
             /** @description What was sent can't be read. */

@@ -10,6 +10,10 @@ FAILURES = parse("20/minute")
 """Wrong tokens and codes of one address; right ones are always taken, so that no stranger locks anybody out."""
 
 
+FLOODS = parse("1/minute")
+"""Notes of one address that tries more often."""
+
+
 class RateLimits:
     """Counters of one process.
 
@@ -28,6 +32,10 @@ class RateLimits:
     def hit_failure(self, address: str) -> int | None:
         """Count a failed sign-in; return the seconds to wait where it is one too many."""
         return self._hit(FAILURES, "failure", address)
+
+    def is_new_flood(self, address: str) -> bool:
+        """Whether it was not said within the last minute that an address tries too often."""
+        return self._hit(FLOODS, "flood", address) is None
 
     def _hit(self, item: RateLimitItem, *names: str) -> int | None:
         if self._limiter.hit(item, *names):

@@ -38,6 +38,7 @@ def up(  # noqa: PLR0917  these are options
     port: Annotated[int, typer.Option(help="The dashboard and the API.")] = 8000,
     host: Annotated[str, typer.Option(help="Address that the dashboard listens on.")] = "127.0.0.1",
     web: Annotated[bool, typer.Option(help="Start the dashboard, on Ray Serve.")] = True,
+    replicas: Annotated[int, typer.Option(min=1, max=64, help="Of the dashboard; several need PostgreSQL.")] = 1,
 ) -> None:
     """Start the platform on this machine: Ray, store, page.
 
@@ -50,6 +51,7 @@ def up(  # noqa: PLR0917  these are options
     open_admission(settings.home)
     web_address = WebAddress(host=host, port=port)
     check_exposure(settings, host, is_ray_token_on=True)  # `start_local` sees to it
+    _check_replicas(settings, replicas)
     if web and not _is_web_up(settings):
         check_free(web_address)
     ports = Ports(gcs=gcs_port, dashboard=dashboard_port, client=client_port, agent=agent_port)
@@ -64,9 +66,15 @@ def up(  # noqa: PLR0917  these are options
         _upgrade_store(settings)
         cluster = _start(settings, ports, num_cpus, num_gpus)
         if web and not _is_web_up(settings):
-            _start_web(settings, cluster, web_address)
+            _start_web(settings, cluster, web_address, replicas)
     stdout.print(f"utp is up. Ray: {cluster.address}, its dashboard: {cluster.dashboard}", soft_wrap=True)
     stdout.print("Queue a run with `utp run submit FILE`; `utp down` ends what was started here.")
+
+
+def _check_replicas(settings: Settings, replicas: int) -> None:
+    if replicas > 1 and database_url(settings).drivername == "sqlite":
+        way_out = "set UTP_DATABASE_URL to a PostgreSQL, or leave it out"
+        raise ConfigError((f"--replicas: several need more than SQLite, got {replicas}; {way_out}",))
 
 
 def _is_web_up(settings: Settings) -> bool:
@@ -74,12 +82,12 @@ def _is_web_up(settings: Settings) -> bool:
     return address is not None and address.is_answering()
 
 
-def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -> None:
+def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress, replicas: int) -> None:
     from utp.cluster.ray_connection import connected  # noqa: PLC0415  Ray reads RAY_AUTH_MODE when it is imported
     from utp.entrypoints.serve import start_dashboard  # noqa: PLC0415
 
     with stderr.status("starting the dashboard"), connected(cluster.address):
-        start_dashboard(address.host, address.port)
+        start_dashboard(address.host, address.port, replicas)
     note_web(settings.home, address)
     database = open_database(settings)
     try:

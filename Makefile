@@ -37,7 +37,7 @@ test-cluster: $(VENV)/.installed-dev ## run the tests on a platform with a real 
 	@$(RUN)/python -m pytest -m ray
 
 test-api-fuzz: $(VENV)/.installed-dev ## send thousands of made-up requests to the API
-	@$(RUN)/python -m pytest -m fuzz tests/api/fuzz
+	@$(RUN)/python -m pytest -m fuzz tests/api/fuzz -s
 
 verify: lint types contracts check-lock test verify-ui ## what a change must pass: lint, types, import contracts, lock, tests, the page
 

@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     rate_limit: str = Field(default="6000/minute", validation_alias="UTP_RATE_LIMIT")
     """Requests that one user may make, as `NUMBER/second`, `/minute` or `/hour`."""
 
+    server: str | None = Field(default=None, validation_alias="UTP_SERVER")
+    """Address of a platform elsewhere, which `utp run` speaks of in place of the one on this machine."""
+
+    token: str | None = Field(default=None, validation_alias="UTP_TOKEN", repr=False)
+    """Personal access token for UTP_SERVER."""
+
     ui_dir: Path | None = Field(default=None, validation_alias="UTP_UI_DIR")
     """Folder of the built page. Unset: the one that the package brings, or the repository's `web_ui/out`."""
 

@@ -43,6 +43,8 @@ def test_trouble_is_a_problem_document_without_secrets(
     assert ("retry-after" in answer.headers) is has_retry
     assert "canary" not in answer.text
     assert answer.json()["status"] == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
 def test_readiness_follows_the_database_and_health_does_not(

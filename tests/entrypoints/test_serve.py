@@ -11,36 +11,29 @@ from contextlib import ExitStack
 
 import httpx2
 import pytest
-from tests.support.live_platform import LivePlatform
+from tests.support.web_platform import WebPlatform
 from websockets.sync.client import connect
 
 from utp.cluster.local_ray import find_local
 
 
-class WebPlatform(LivePlatform):
-    """A platform whose first words are kept, and that needs nothing that trains."""
-
-    said = ""
+class IdlePlatform(WebPlatform):
+    """One that trains nothing."""
 
     def wait_warm(self) -> None:
-        """Train nothing."""
-
-    def utp(self, *words: str) -> str:
-        said = super().utp(*words)
-        self.said = self.said or said
-        return said
+        """Wait for nothing."""
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebPlatform]:
-    with WebPlatform(tmp_path_factory.mktemp("serve"), has_web=True) as platform:
+    with IdlePlatform(tmp_path_factory.mktemp("serve"), has_web=True) as platform:
         yield platform
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 def test_dashboard_over_serve(platform: WebPlatform) -> None:
-    url = f"http://localhost:{platform.web_port}"
+    url = platform.url
     assert url in platform.said
     code = re.search(r"/login#code=(\S+)", platform.said)
     assert code is not None, platform.said

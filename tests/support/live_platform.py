@@ -76,11 +76,23 @@ WITHOUT_BATCH_NORM = replace(
 class LivePlatform:
     """What tests do with a platform. A context: it is up inside."""
 
-    def __init__(self, folder: Path, *, has_web: bool = False, more: Mapping[str, str] | None = None) -> None:
+    up_options: tuple[str, ...] = ()
+    """Of `utp up`, beside where it listens."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        has_web: bool = False,
+        database_url: str | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.web_port = _free_ports(("web",))["web"] if has_web else None
         mounts = {"DATASETS_DIR": "datasets", "SHARED_LOGS_DIR": "shared", "UTP_CACHE_DIR": "cache", "UTP_HOME": "home"}
-        values = {name: folder / below for name, below in mounts.items()}
+        values: dict[str, Any] = {name: folder / below for name, below in mounts.items()}
+        if database_url is not None:
+            values["UTP_DATABASE_URL"] = database_url
         self.settings = Settings.model_validate(values)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "UTP_"))},
@@ -104,6 +116,7 @@ class LivePlatform:
             self.up()
             self.wait_warm()
             self.client = LocalClient(self.settings)
+            stack.callback(self.client.database.close)
             self._stack = stack.pop_all()
         return self
 
@@ -115,7 +128,7 @@ class LivePlatform:
     def up(self) -> None:
         """Start it; on a machine that many share Ray may give up at first, for its node has 30 s to register."""
         web = ["--no-web"] if self.web_port is None else ["--port", str(self.web_port)]
-        options = [*web, "--num-cpus", str(NUM_CPUS), *self.port_options]
+        options = [*web, "--num-cpus", str(NUM_CPUS), *self.port_options, *self.up_options]
         for _ in range(UP_TRIES - 1):
             with contextlib.suppress(AssertionError):
                 self.utp("up", *options)

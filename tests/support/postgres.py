@@ -37,14 +37,26 @@ class PostgresServer:
 
     @classmethod
     @contextmanager
-    def started(cls, programs: Path, settings: dict[str, str] | None = None) -> Iterator[PostgresServer]:
-        """Make and start a server, stop it at the end. It refuses to run as root, so another user does."""
+    def started(
+        cls, programs: Path, settings: dict[str, str] | None = None, *, data_below: Path | None = None
+    ) -> Iterator[PostgresServer]:
+        """Make and start a server, stop it at the end. It refuses to run as root, so another user does.
+
+        Args:
+            programs: from `find_programs`.
+            settings: of `postgresql.conf`.
+            data_below: folder that its data lie in, beside the socket unless told.
+        """
         user = _unprivileged_user()
         folder = Path(tempfile.mkdtemp(prefix="utp-pg-", dir="/tmp"))  # a socket's path may have 107 bytes
         shutil.chown(folder, user)
+        if data_below is not None:
+            shutil.chown(data_below, user)
+            (folder / "data").symlink_to(data_below / "data")
         server = cls(programs, folder, user)
         try:
-            server._call("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", user, "--no-sync", "-E", "UTF8")
+            data = str((folder / "data").resolve())
+            server._call("initdb", "-D", data, "-A", "trust", "-U", user, "--no-sync", "-E", "UTF8")
             lines = [f"{name} = {value}\n" for name, value in {**_SETTINGS, **(settings or {})}.items()]
             with (folder / "data" / "postgresql.conf").open("a") as file:
                 file.writelines([*lines, f"unix_socket_directories = '{folder}'\n"])

@@ -9,6 +9,7 @@ from typing import Protocol
 from utp.api.datasets.scan_processes import ScanProcesses
 from utp.api.pictures.thumbnails import Thumbnails
 from utp.api.tensorboard.boards import Boards
+from utp.config.request import RunRequest
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.recorder import Recorder
@@ -33,6 +34,10 @@ class ClusterView(Protocol):
         """Address of Ray's own dashboard, if there is one."""
         ...
 
+    def explain_unsatisfiable(self, request: RunRequest) -> str | None:
+        """Return why no machine could ever run this, with the way out; None where one could, or nobody knows."""
+        ...
+
 
 class NoWakeup:
     """No dispatcher is near: it finds the row at its next look."""
@@ -49,6 +54,10 @@ class NoCluster:
         return False
 
     def dashboard_url(self) -> str | None:
+        """Return None."""
+        return None
+
+    def explain_unsatisfiable(self, request: RunRequest) -> str | None:
         """Return None."""
         return None
 

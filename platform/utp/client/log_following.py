@@ -86,6 +86,8 @@ class LogFollower:
                     message = json.loads(socket.recv(timeout=PING_EVERY_S))
                 if message["type"] == "log":
                     yield from self._take(message["lines"])
+                elif message["type"] == "mark":
+                    socket.send(json.dumps({"op": "seen", "number": message["number"]}))
                 elif message["type"] == "log_gap":
                     yield from self._rest(until=message["to_line"])
                 elif message["type"] == "error":

@@ -12,6 +12,7 @@ from utp.api.app import build_app
 from utp.api.security.first_start import check_exposure, first_login_url
 from utp.api.security.redaction import redact_logs
 from utp.api.services import Services
+from utp.entrypoints.farewell import FarewellServer
 from utp.errors import ConfigError
 from utp.settings import get_settings
 from utp.store.database import Database
@@ -35,15 +36,16 @@ def main(
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
     database = Database(open_engine(database_url(settings)))
+    services = Services(settings=settings, database=database, recorder=Recorder(database))
     try:
         upgrade(database)
-        services = Services(settings=settings, database=database, recorder=Recorder(database))
         link = first_login_url(services.recorder, settings, f"http://localhost:{port}")
         if link is not None:
             sys.stdout.write(f"Sign in, once, within a day: {link}\n")
             sys.stdout.flush()
+        app = build_app(services)
         config = uvicorn.Config(
-            build_app(services),
+            app,
             host=host,
             port=port,
             server_header=False,
@@ -52,8 +54,9 @@ def main(
             access_log=False,
         )
         redact_logs()
-        uvicorn.Server(config).run()
+        FarewellServer(config, app.state.live).run()
     finally:
+        services.close()
         database.close()
 
 

@@ -11,24 +11,24 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from utp.client.local_client import LocalClient
+from utp.client.run_client import RunClient
 from utp.config.loading import apply_overrides, load_configs
 from utp.config.problems import describe_problems
 from utp.config.request import RunRequest
 from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.platform_note import note_if_down
+from utp.entrypoints.run_clients import choose_server, open_client, page_of
 from utp.entrypoints.run_comparison import compare
 from utp.entrypoints.run_files import delete, export, import_
 from utp.entrypoints.run_tables import print_detail, run_table
-from utp.entrypoints.web_address import find_web
 from utp.errors import ConfigError
-from utp.settings import get_settings
 from utp.store.states import RunState, Wish
 
 EXIT_OF_STATE = {RunState.SUCCEEDED: 0, RunState.STOPPED: 130, RunState.PAUSED: 130}
 EXIT_FAILED = 1
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Queue runs on the cluster, and look after them.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.callback()(choose_server)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Name, id, the beginning of either, or directory of a run.")]
@@ -39,6 +39,7 @@ Overrides = Annotated[
 
 @app.command()
 def submit(  # noqa: PLR0917  these are options
+    ctx: typer.Context,
     target: Annotated[str, typer.Argument(metavar="FILE[:NAME|:all]", help="Config file: Python, YAML or JSON.")],
     overrides: Overrides = [],  # noqa: B006 - typer wants the default itself
     workers: Annotated[int, typer.Option(help="Worker processes that train one model together.")] = 1,
@@ -56,32 +57,33 @@ def submit(  # noqa: PLR0917  these are options
         request = RunRequest(num_workers=workers, gpus_per_worker=gpus_per_worker, priority=priority)
     except ValidationError as error:
         raise ConfigError(describe_problems(error, RunRequest)) from error
-    settings = get_settings()
-    client, web = LocalClient(settings), find_web(settings.home)
+    client, page = open_client(ctx), page_of(ctx)
     for config in configs:
         queued = client.submit(config, request, project=project, owner=getpass.getuser())
         stdout.print(f"queued {queued.name}", soft_wrap=True, markup=False)
-        if web is not None:
+        if page is not None:
             project_id = client.get(queued.id).project_id
-            stdout.print(f"its page: {web.url}/projects/{project_id}/runs/{queued.id}", soft_wrap=True, markup=False)
+            stdout.print(f"its page: {page}/projects/{project_id}/runs/{queued.id}", soft_wrap=True, markup=False)
         if follow:
             _follow(client, queued.id)
 
 
 @app.command("list")
 def list_runs(
+    ctx: typer.Context,
     project: Annotated[str | None, typer.Option(help="Only runs of this project.")] = None,
     state: Annotated[list[RunState], typer.Option(help="Only runs in this state; may be given often.")] = [],  # noqa: B006
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
-    rows = LocalClient(get_settings()).list_runs(project=project, states=state or None, limit=limit)
+    rows = open_client(ctx).list_runs(project=project, states=state or None, limit=limit)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
     elif rows:
         stdout.print(run_table(rows))
-        note_if_down(get_settings(), (row.state for row in rows))
+        if ctx.obj is None:
+            note_if_down(get_settings(), (row.state for row in rows))
     elif project or state:
         stderr.print("no run is like that; `utp run list` lists all", soft_wrap=True)
     else:
@@ -89,18 +91,20 @@ def list_runs(
 
 
 @app.command()
-def show(run: Run, as_json: AsJson = False) -> None:
+def show(ctx: typer.Context, run: Run, as_json: AsJson = False) -> None:
     """Show one run: where it stands, its attempts, its files."""
-    detail = LocalClient(get_settings()).get(run)
+    detail = open_client(ctx).get(run)
     if as_json:
         typer.echo(json.dumps(asdict(detail), indent=2))
     else:
         print_detail(detail)
-        note_if_down(get_settings(), (detail.state,))
+        if ctx.obj is None:
+            note_if_down(get_settings(), (detail.state,))
 
 
 @app.command()
-def logs(
+def logs(  # noqa: PLR0917  these are options
+    ctx: typer.Context,
     run: Run,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run has ended.")] = False,
     attempt: Annotated[int | None, typer.Option(min=1, help="Only this attempt.")] = None,
@@ -108,7 +112,7 @@ def logs(
     tail: Annotated[int | None, typer.Option(min=1, help="Only so many lines, the last.")] = None,
 ) -> None:
     """Print the log of a run; following, the exit code is the run's: 0 succeeded, 130 stopped or paused, 1 failed."""
-    client = LocalClient(get_settings())
+    client = open_client(ctx)
     is_part = any(option is not None for option in (attempt, rank, tail))
     if follow and is_part:
         raise ConfigError(("--follow: goes through all attempts of rank 0; leave out --attempt, --rank and --tail",))
@@ -123,27 +127,27 @@ def logs(
 
 
 @app.command()
-def stop(run: Run) -> None:
+def stop(ctx: typer.Context, run: Run) -> None:
     """Have a run save and stop."""
-    _wish(run, Wish.STOP)
+    _wish(ctx, run, Wish.STOP)
 
 
 @app.command()
-def pause(run: Run) -> None:
+def pause(ctx: typer.Context, run: Run) -> None:
     """Have a run save and give its machines back; `utp run resume` goes on."""
-    _wish(run, Wish.PAUSE)
+    _wish(ctx, run, Wish.PAUSE)
 
 
 @app.command()
-def resume(run: Run) -> None:
+def resume(ctx: typer.Context, run: Run) -> None:
     """Queue a paused, stopped or failed run again; it goes on from its newest checkpoint."""
-    typer.echo(f"{run} is {LocalClient(get_settings()).resume(run)}")
+    typer.echo(f"{run} is {open_client(ctx).resume(run)}")
 
 
 @app.command()
-def retry(run: Run) -> None:
+def retry(ctx: typer.Context, run: Run) -> None:
     """Queue a failed or stopped run again."""
-    typer.echo(f"{run} is {LocalClient(get_settings()).retry(run)}")
+    typer.echo(f"{run} is {open_client(ctx).retry(run)}")
 
 
 app.command("compare")(compare)
@@ -152,11 +156,11 @@ app.command("import")(import_)
 app.command("delete")(delete)
 
 
-def _wish(run: str, wish: Wish) -> None:
-    typer.echo(f"{run} is {LocalClient(get_settings()).wish(run, wish, by=getpass.getuser())}")
+def _wish(ctx: typer.Context, run: str, wish: Wish) -> None:
+    typer.echo(f"{run} is {open_client(ctx).wish(run, wish, by=getpass.getuser())}")
 
 
-def _follow(client: LocalClient, run_id: str) -> NoReturn:
+def _follow(client: RunClient, run_id: str) -> NoReturn:
     for line in client.log_lines(run_id, is_followed=True):
         typer.echo(line)
     detail = client.get(run_id)

@@ -11,10 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
-from utp.client.local_client import LocalClient
 from utp.entrypoints.console import stdout
+from utp.entrypoints.run_clients import open_client
 from utp.entrypoints.run_tables import shorten
-from utp.settings import get_settings
 from utp.store.repositories.runs import RunDetail
 
 NOT_COMPARED = frozenset({"run_name", "model_suffix"})
@@ -26,11 +25,12 @@ LINE = 80
 
 
 def compare(
+    ctx: typer.Context,
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more, as in `utp run show`.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Show what differs between the configs of runs, and their metrics with the best marked by a star."""
-    client = LocalClient(get_settings())
+    client = open_client(ctx)
     details = [client.get(run) for run in runs]
     config = config_differences(details)
     metrics = {name: [_metrics(one).get(name) for one in details] for name in _metric_names(details)}

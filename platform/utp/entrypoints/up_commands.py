@@ -41,6 +41,7 @@ def up(  # noqa: PLR0917  these are options
     host: Annotated[str, typer.Option(help="Address that the dashboard listens on.")] = "127.0.0.1",
     web: Annotated[bool, typer.Option(help="Start the dashboard, on Ray Serve.")] = True,
     is_opened: Annotated[bool, typer.Option("--open", help="Open it where a browser has a display.")] = False,
+    replicas: Annotated[int, typer.Option(min=1, max=64, help="Of the dashboard; several need PostgreSQL.")] = 1,
 ) -> None:
     """Start the platform on this machine: Ray, store, page.
 
@@ -53,6 +54,7 @@ def up(  # noqa: PLR0917  these are options
     open_admission(settings.home)
     web_address = WebAddress(host=host, port=port)
     check_exposure(settings, host, is_ray_token_on=True)  # `start_local` sees to it
+    _check_replicas(settings, replicas)
     if web and not _is_web_up(settings):
         check_free(web_address)
     ports = Ports(gcs=gcs_port, dashboard=dashboard_port, client=client_port, agent=agent_port)
@@ -67,11 +69,17 @@ def up(  # noqa: PLR0917  these are options
         _upgrade_store(settings)
         cluster = _start(settings, ports, num_cpus, num_gpus)
         if web:
-            page = _bring_up_web(settings, cluster, web_address)
+            page = _bring_up_web(settings, cluster, web_address, replicas)
             if is_opened:
                 open_page(page)
     stdout.print(f"utp is up. Ray: {cluster.address}, its dashboard: {cluster.dashboard}", soft_wrap=True)
     stdout.print("Queue a run with `utp run submit FILE`; `utp down` ends what was started here.")
+
+
+def _check_replicas(settings: Settings, replicas: int) -> None:
+    if replicas > 1 and database_url(settings).drivername == "sqlite":
+        way_out = "set UTP_DATABASE_URL to a PostgreSQL, or leave it out"
+        raise ConfigError((f"--replicas: several need more than SQLite, got {replicas}; {way_out}",))
 
 
 def _is_web_up(settings: Settings) -> bool:
@@ -79,20 +87,20 @@ def _is_web_up(settings: Settings) -> bool:
     return address is not None and address.is_answering()
 
 
-def _bring_up_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -> str:
+def _bring_up_web(settings: Settings, cluster: LocalCluster, address: WebAddress, replicas: int) -> str:
     """Return the address of the dashboard, which the first time signs in."""
     noted = find_web(settings.home)
     if noted is not None and noted.is_answering():
         return noted.url
-    return _start_web(settings, cluster, address) or address.url
+    return _start_web(settings, cluster, address, replicas) or address.url
 
 
-def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress) -> str | None:
+def _start_web(settings: Settings, cluster: LocalCluster, address: WebAddress, replicas: int) -> str | None:
     from utp.cluster.ray_connection import connected  # noqa: PLC0415  Ray reads RAY_AUTH_MODE when it is imported
     from utp.entrypoints.serve import start_dashboard  # noqa: PLC0415
 
     with stderr.status("starting the dashboard"), connected(cluster.address):
-        start_dashboard(address.host, address.port)
+        start_dashboard(address.host, address.port, replicas)
     note_web(settings.home, address)
     database = open_database(settings)
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 import psutil
@@ -18,7 +21,9 @@ from tests.api.conftest import ADMIN_ID, make_token
 from tests.support.api_server import serving
 from tests.support.live_run import LiveRun
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
+from utp.api.events import window
 from utp.api.services import Services
 from utp.settings import Settings
 from utp.store.access import Scope
@@ -57,11 +62,17 @@ async def follow(server: Server, run_id: str, from_line: int) -> ClientConnectio
     return connection
 
 
+async def hear(connection: ClientConnection) -> dict[str, Any]:
+    """Return the next message; marks are confirmed."""
+    while (message := json.loads(await connection.recv()))["type"] == "mark":
+        await connection.send(json.dumps({"op": "seen", "number": message["number"]}))
+    return dict(message)
+
+
 async def hear_lines(connection: ClientConnection, until: int) -> list[int]:
     heard: list[int] = []
     while not heard or heard[-1] < until:
-        message = json.loads(await connection.recv())
-        heard += [line["line"] for line in message["lines"]]
+        heard += [line["line"] for line in (await hear(connection))["lines"]]
     return heard
 
 
@@ -99,7 +110,7 @@ def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: Server, run: 
         for number in range(20):
             began = time.monotonic()
             run.log(b"mark %d\n" % number)
-            while f"mark {number}" not in str(await connection.recv()):
+            while f"mark {number}" not in str(await hear(connection)):
                 pass
             lags.append(time.monotonic() - began)
             await asyncio.sleep(0.05)
@@ -116,11 +127,40 @@ def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: Server, run: 
     assert sorted(lags)[len(lags) // 2] < 0.2, lags
     assert psutil.Process().memory_info().rss - before < 20 << 20
     slow.settimeout(10)
-    received = b""
+    received, num_marks = b"", 0
     while b'"log_gap"' not in received and len(received) < 8 << 20:
         received += slow.recv(1 << 16)
+        while received.count(b'"mark"') > num_marks:
+            num_marks += 1
+            say(slow, op="seen", number=num_marks)
     assert b'"log_gap"' in received
     slow.close()
+
+
+def test_who_confirms_nothing_is_sent_one_mebibyte(server: Server, run: LiveRun) -> None:
+    """Serve's proxy reads for its clients whatever they do, so that bytes that were sent say nothing."""
+
+    def flood() -> None:
+        for number in range(30):
+            run.log((b"%d %s\n" % (number, b"." * 90)) * 1000)
+            time.sleep(0.02)
+
+    async def read_all() -> int:
+        connection = await follow(server, run.id, 0)
+        threading.Thread(target=flood).start()
+        size = 0
+        with contextlib.suppress(TimeoutError):
+            while True:
+                size += len(await asyncio.wait_for(connection.recv(), 2))
+        for number in range(1, 5):
+            await connection.send(json.dumps({"op": "seen", "number": number}))
+        assert json.loads(await asyncio.wait_for(connection.recv(), 10))["type"] in ("log", "log_gap")
+        await connection.close()
+        return size
+
+    run.log(b"begin\n")
+    size = asyncio.run(read_all())
+    assert window.SIZE <= size < window.SIZE + (200 << 10)
 
 
 def slow_client(server: Server, run_id: str) -> socket.socket:
@@ -135,11 +175,14 @@ def slow_client(server: Server, run_id: str) -> socket.socket:
     client.sendall("\r\n".join(["GET /api/v1/ws HTTP/1.1", *headers, "", ""]).encode())
     while b"\r\n\r\n" not in client.recv(4096):
         pass
-    asked = {"op": "sub", "id": 1, "topic": "log", "run_id": run_id, "stream": "rank0.log", "from_line": 0}
-    text = json.dumps(asked).encode()
+    say(client, op="sub", id=1, topic="log", run_id=run_id, stream="rank0.log", from_line=0)
+    return client
+
+
+def say(client: socket.socket, **message: Any) -> None:
+    text = json.dumps(message).encode()
     assert len(text) < 126
     client.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)  # RFC 6455, masked by zeros
-    return client
 
 
 def test_get_answers_beside_twenty_sockets(server: Server, run: LiveRun) -> None:
@@ -152,3 +195,24 @@ def test_get_answers_beside_twenty_sockets(server: Server, run: LiveRun) -> None
             await connection.close()
 
     asyncio.run(open_sockets())
+
+
+def test_server_that_ends_says_goodbye_first(app: FastAPI, services: Services, run: LiveRun) -> None:
+    async def last_words(connection: ClientConnection) -> list[str]:
+        heard: list[str] = []
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                heard.append(json.loads(await connection.recv())["type"])
+        return heard
+
+    async def follow_to_the_end() -> None:
+        headers = {"Authorization": f"Bearer {make_token(services, ADMIN_ID, Scope.ADMIN)}"}
+        with ExitStack() as stack:
+            server = Server(stack.enter_context(serving(app, waits=False)), headers)
+            connections = [await follow(server, run.id, 0) for _ in range(3)]
+            listening = asyncio.gather(*(last_words(connection) for connection in connections))
+            await asyncio.to_thread(stack.close)
+        assert await listening == [["goodbye"]] * 3
+        assert {connection.close_code for connection in connections} == {1012}
+
+    asyncio.run(follow_to_the_end())

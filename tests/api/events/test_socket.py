@@ -42,7 +42,9 @@ class Socket:
             text = self.session.receive_text()
             SERVER_MESSAGE.validate_json(text)
             message: dict[str, Any] = json.loads(text)
-            if not types or message["type"] in types:
+            if message["type"] == "mark":
+                self.say(op="seen", number=message["number"])
+            elif not types or message["type"] in types:
                 return message
 
     def subscribe(self, number: int = 1, **asked: Any) -> None:

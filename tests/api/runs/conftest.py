@@ -63,6 +63,7 @@ def fail(client: TestClient, recorder: Recorder, start: Callable[[str], None]) -
         folder = Path(run_dir) / "attempts" / "1"
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps({"traceback": "Traceback: <script>"}))
+        (folder / "rank0.log").write_text("epoch 1\n\nRuntimeError: CUDA out of memory, 2 GB wanted\nbye\n\n")
         said = "CUDA out of memory"
         recorder.end_attempt(run_id, 1, outcome=Outcome.FAILED, failure_kind=FailureKind.OOM_GPU, message=said)
 

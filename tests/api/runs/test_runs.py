@@ -6,15 +6,19 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 from tests.api.conftest import SignIn
-from tests.api.runs.conftest import RUNS, Fail, Queue
+from tests.api.runs.conftest import CONFIG, RUNS, Fail, Queue
 
+from utp.api.app import build_app
+from utp.api.services import Services
 from utp.config.loading import parse_config
+from utp.config.request import RunRequest
 from utp.errors import FAILURE_HELP, FailureKind
 from utp.store.access import Role
 from utp.store.recorder import Recorder
@@ -157,7 +161,12 @@ def test_failed_run_says_why_and_what_to_do(client: TestClient, queue: Queue, fa
         "title": "The GPU ran out of memory",
         "message": "CUDA out of memory",
         "what_to_do": FAILURE_HELP[FailureKind.OOM_GPU].what_to_do,
-        "log_line": None,
+        "log_line": {
+            "attempt": 1,
+            "stream": "rank0.log",
+            "line": 2,
+            "text": "RuntimeError: CUDA out of memory, 2 GB wanted",
+        },
         "traceback": "Traceback: <script>",
     }
     retried = client.post(f"{RUNS}/{run_id}/retry")
@@ -288,3 +297,37 @@ def test_storage_that_can_not_be_written_is_no_bug(
     asked = {"project_id": project_id, "config": {"root": "a", "model_flavour": "builtin/vit-tiny"}}
     answer = stranger.post(RUNS, json=asked, headers=client.headers)
     assert answer.status_code in (422, 503), answer.text
+
+
+@dataclass(frozen=True)
+class SmallCluster:
+    """One that holds a single worker."""
+
+    def is_up(self) -> bool:
+        return True
+
+    def dashboard_url(self) -> None:
+        return None
+
+    def explain_unsatisfiable(self, request: RunRequest) -> str | None:
+        if request.num_workers == 1:
+            return None
+        return f"num_workers: {request.num_workers} workers are asked for, and all machines hold 1; lower it to 1"
+
+
+def test_run_that_no_machine_could_ever_run_is_refused(
+    services: Services, client: TestClient, project_id: str, config_id: str
+) -> None:
+    app = build_app(replace(services, cluster=SmallCluster()))
+    with TestClient(app, base_url=str(client.base_url), headers=client.headers) as on_small:
+        asked = {"project_id": project_id, "config": CONFIG, "request": {"num_workers": 2}}
+        refusals = (
+            on_small.post(RUNS, json=asked),
+            on_small.post(f"{RUNS}/from-config/{config_id}", json={"workers": 2}),
+        )
+        for answer in refusals:
+            assert answer.status_code == 422, answer.text
+            (problem,) = answer.json()["errors"]
+            assert (problem["field"], problem["way_out"]) == ("num_workers", "lower it to 1")
+        assert on_small.get(RUNS).json()["items"] == []
+        assert on_small.post(RUNS, json={**asked, "request": {}}).status_code == 201

@@ -106,6 +106,8 @@ def test_flood_of_wrong_tokens_is_slowed_and_right_ones_pass(client: TestClient,
     assert int(answers[-1].headers["retry-after"]) > 0
     assert stranger.post(LOGIN, json={"code": "guess"}).status_code == 429
     assert client.get(PROJECTS).status_code == 200
+    (entry,) = client.get("/api/v1/audit", params={"q": "failed_sign_ins"}).json()["items"]
+    assert (entry["actor"], entry["object_type"], entry["object_id"]) == ("", "address", "testclient")
 
 
 def test_user_above_the_rate_is_told_to_wait(services: Services, settings: Settings) -> None:

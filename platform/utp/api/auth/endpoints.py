@@ -9,6 +9,7 @@ from utp.api.dependencies import PrincipalDep, ServicesDep
 from utp.api.errors import NotSignedIn, TooManyFailures
 from utp.api.security.authentication import Credential, authenticate, client_address, read_cookie
 from utp.api.security.credentials import SESSION_COOKIE, SESSION_PREFIX, hash_secret, new_secret
+from utp.api.security.failed_sign_ins import FailedSignIns
 from utp.api.security.permissions import Principal
 from utp.api.security.rate_limit import RateLimits
 from utp.store.recorder.people import SESSION_LIFE_S
@@ -23,7 +24,8 @@ def log_in(services: ServicesDep, request: Request, response: Response, asked: L
     secret = new_secret(SESSION_PREFIX)
     hashes = (hash_secret(asked.code, services.settings), hash_secret(secret, services.settings))
     if services.recorder.open_session(*hashes) is None:
-        if (wait_s := limits.hit_failure(client_address(request.scope))) is not None:
+        wait_s = FailedSignIns(limits, services.recorder).count(client_address(request.scope))
+        if wait_s is not None:
             raise TooManyFailures(wait_s)
         raise NotSignedIn
     principal = authenticate(services, Credential(secret, is_cookie=True))

@@ -1,7 +1,7 @@
 """`Connection`: one socket with its many subscriptions.
 
-One task takes what the client says, another sends. A message is made when the one before is sent: what waits for a slow
-client is in the feeds, which all share, and not here.
+One task takes what the client says, another sends. A message is made when the one before is sent and the client says
+that it has read most of what came before: what waits for a slow client is in the feeds, which all share, not here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from utp.api.errors import InvalidRequest, problem_of
 from utp.api.events.live import Live
-from utp.api.events.schemas import CLIENT_MESSAGE, ErrorMessage, Goodbye, Ping, Pong, Subscribed, Unsubscribe
+from utp.api.events.schemas import (
+    CLIENT_MESSAGE,
+    ErrorMessage,
+    Goodbye,
+    Mark,
+    Ping,
+    Pong,
+    Seen,
+    Subscribed,
+    Unsubscribe,
+)
 from utp.api.events.subscription import Subscription
+from utp.api.events.window import Window
 from utp.api.security.permissions import Principal
 from utp.errors import UtpError
 from utp.store.errors import StoreError
@@ -59,6 +70,7 @@ class Connection:
         self._something = asyncio.Event()
         self._has_room = asyncio.Event()
         self._goodbye: str | None = None
+        self._window = Window()
 
     async def run(self) -> None:
         """Serve the client until it leaves, or is told to."""
@@ -74,6 +86,7 @@ class Connection:
     def say_goodbye(self, reason: str) -> None:
         """End after what is being sent."""
         self._goodbye = reason
+        self._window.lift()
         self._something.set()
 
     async def _until_it_ends(self, work: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
@@ -108,6 +121,8 @@ class Connection:
             return
         if isinstance(message, Ping):
             self._reply(Pong(type="pong"))
+        elif isinstance(message, Seen):
+            self._window.note_seen(message.number)
         elif isinstance(message, Unsubscribe):
             if (subscription := self._subscriptions.pop(message.id, None)) is not None:
                 subscription.close()
@@ -184,7 +199,10 @@ class Connection:
 
     async def _send_text(self, text: str) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_S):
+            await self._window.wait()
             await self._socket.send_text(text)
+            if (number := self._window.count(len(text))) is not None:
+                await self._socket.send_text(Mark(type="mark", number=number).model_dump_json())
 
     def _reply(self, message: BaseModel) -> None:
         self._replies.append(message.model_dump_json(exclude_none=True))

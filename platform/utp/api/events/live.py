@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from utp.api.events.log_feeds import LogFeeds
 from utp.api.events.log_subscription import LogSubscription
@@ -41,6 +42,8 @@ class Live:
         self._queue = SnapshotFeed("queue", self._sources, read_queue)
         self._agents = SnapshotFeed("agents", self._sources, read_agents)
         self._goodbyes: set[Callable[[str], None]] = set()
+        self._is_alone = asyncio.Event()
+        self._is_alone.set()
 
     @property
     def num_sockets(self) -> int:
@@ -51,15 +54,24 @@ class Live:
     def connected(self, say_goodbye: Callable[[str], None]) -> Iterator[None]:
         """Count a socket, and have it called when the server goes."""
         self._goodbyes.add(say_goodbye)
+        self._is_alone.clear()
         try:
             yield
         finally:
             self._goodbyes.discard(say_goodbye)
+            if not self._goodbyes:
+                self._is_alone.set()
 
     def say_goodbye(self, reason: str) -> None:
         """Have every socket tell its client why it is closed, and close."""
         for say_goodbye in tuple(self._goodbyes):
             say_goodbye(reason)
+
+    async def wait_until_alone(self, timeout_s: float) -> None:
+        """Return once no socket is open, and after some seconds in any case."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._is_alone.wait()
 
     def check(self, principal: Principal, asked: Subscribe) -> Subscription:
         """Return the subscription that was asked for, not open yet; asks the store, so it is called in a thread.

@@ -101,12 +101,19 @@ class Ping(Asked):
     op: Literal["ping"]
 
 
+class Seen(Asked):
+    """All up to a `mark` was read."""
+
+    op: Literal["seen"]
+    number: Number
+
+
 Subscribe = Annotated[
     SubscribeRun | SubscribeProject | SubscribeLog | SubscribeMetrics | SubscribeQueue | SubscribeAgents,
     Field(discriminator="topic"),
 ]
-WsClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="op")]
-CLIENT_MESSAGE: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(WsClientMessage)
+WsClientMessage = Annotated[Subscribe | Unsubscribe | Ping | Seen, Field(discriminator="op")]
+CLIENT_MESSAGE: TypeAdapter[Subscribe | Unsubscribe | Ping | Seen] = TypeAdapter(WsClientMessage)
 
 
 class WsRunEvent(RunEvent):
@@ -228,6 +235,13 @@ class Pong(Answer):
     type: Literal["pong"]
 
 
+class Mark(Answer):
+    """Say `seen` with this number once all before it was read; who never does is sent nothing more after 1 MiB."""
+
+    type: Literal["mark"]
+    number: int
+
+
 class Goodbye(Answer):
     """The server closes the socket; come back and go on behind the last of each subscription."""
 
@@ -248,6 +262,7 @@ WsServerMessage = Annotated[
     | AgentsMessage
     | ErrorMessage
     | Pong
+    | Mark
     | Goodbye,
     Field(discriminator="type"),
 ]

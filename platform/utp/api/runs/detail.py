@@ -10,16 +10,14 @@ from typing import Any
 
 from utp.api.configs.training import changed_fields
 from utp.api.runs.answers import Highlights, run_fields
-from utp.api.runs.schemas import Attempt, Cause, RunDataset, RunDetail
+from utp.api.runs.cause import find_cause
+from utp.api.runs.schemas import Attempt, RunDataset, RunDetail
 from utp.api.schemas import to_time
 from utp.api.services import Services
 from utp.config.paths import RunPaths
-from utp.errors import FAILURE_HELP, FailureKind
 from utp.store.errors import RunNotFound
 from utp.store.repositories.run_lists import ListedRun, RunLists
 from utp.store.repositories.runs import AttemptRow, RunRepository
-from utp.store.repositories.runs import RunDetail as StoredRun
-from utp.store.states import RunState
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Largest JSON file of a run that is read whole."""
@@ -43,7 +41,7 @@ def read_detail(services: Services, run_id: str) -> tuple[RunDetail, ListedRun]:
         run_dir=stored.run_dir,
         checkpoint_dir=stored.checkpoint_dir,
         attempts=attempts,
-        cause=_cause(stored, attempts),
+        cause=find_cause(stored, attempts, services.settings.home),
         dataset=_dataset(lists, run_id),
         parent_run_id=listed.parent_run_id,
         command=command_of(stored.name, stored.config, changed),
@@ -90,21 +88,6 @@ def _to_attempt(row: AttemptRow, run_dir: str) -> Attempt:
         step=row.step,
         epoch=row.epoch,
         traceback=traceback,
-    )
-
-
-def _cause(stored: StoredRun, attempts: Sequence[Attempt]) -> Cause | None:
-    if stored.state is not RunState.FAILED:
-        return None
-    kind = stored.failure_kind or FailureKind.INTERNAL
-    help_text = FAILURE_HELP[kind]
-    return Cause(
-        kind=kind,
-        title=help_text.title,
-        message=stored.message or "",
-        what_to_do=help_text.what_to_do,
-        log_line=None,
-        traceback=attempts[-1].traceback if attempts else None,
     )
 
 

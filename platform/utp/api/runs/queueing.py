@@ -88,6 +88,8 @@ class RunQueueing:
     def _queue(
         self, batch: _Batch, configs: Sequence[TrainConfig], request: RunRequest, creation: CreationKey | None
     ) -> list[str]:
+        if problem := self._services.cluster.explain_unsatisfiable(request):
+            raise ConfigError((problem,))  # it would wait for ever
         project = ProjectOverviews(self._services.database).name_of(batch.project_id)
         settings = self._services.settings
         queued = [

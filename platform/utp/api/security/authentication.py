@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from utp.api.errors import RETRY_AFTER_S, NotSignedIn, Problem, problem_of, status_problem
 from utp.api.security.asgi import UNSAFE_METHODS, Layer, header, headers, refuse
 from utp.api.security.credentials import MAX_CREDENTIAL, SESSION_COOKIE, SOCKET_PROTOCOL_PREFIX, hash_secret
+from utp.api.security.failed_sign_ins import FailedSignIns
 from utp.api.security.permissions import PRINCIPAL, SEES_ALL_PROJECTS, Principal
 from utp.api.security.public_routes import is_public
 from utp.api.security.rate_limit import RateLimits
@@ -46,6 +47,7 @@ class Authentication:
         self._app = app
         self._services = services
         self._limits = limits
+        self._failures = FailedSignIns(limits, services.recorder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, as ASGI says."""
@@ -61,7 +63,7 @@ class Authentication:
             extra = None if wait_s is None else {"Retry-After": str(wait_s)}
             await refuse(scope, receive, send, problem_of(error), extra)
             return
-        refusal = self._refusal(scope, credential, principal)
+        refusal = await self._refusal(scope, credential, principal)
         if refusal is None:
             scope[PRINCIPAL], scope[CREDENTIAL] = principal, credential
             await self._app(scope, receive, send)
@@ -70,7 +72,7 @@ class Authentication:
         else:
             await refuse(scope, receive, send, *refusal)
 
-    def _refusal(
+    async def _refusal(
         self, scope: Scope, credential: Credential | None, principal: Principal | None
     ) -> tuple[Problem, dict[str, str]] | None:
         if principal is not None and credential is not None:
@@ -78,9 +80,8 @@ class Authentication:
             if wait_s is not None:
                 return _too_many(wait_s, "requests")
             return _cross_site() if credential.is_cookie and _may_be_cross_site(scope) else None
-        wait_s = self._limits.hit_failure(client_address(scope)) if credential is not None else None
+        wait_s = await run_sync(self._failures.count, client_address(scope)) if credential is not None else None
         if wait_s is not None:
-            _log.warning("too many failed sign-ins from %s", client_address(scope))
             return _too_many(wait_s, "failed sign-ins")
         return problem_of(NotSignedIn()), {"WWW-Authenticate": "Bearer"}
 

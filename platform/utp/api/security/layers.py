@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from utp.api.security.audit import Audit
 from utp.api.security.authentication import Authentication
+from utp.api.security.bugs import Bugs
 from utp.api.security.headers import Hashes, SecurityHeaders
 from utp.api.security.hosts_and_origins import HostsAndOrigins
 from utp.api.security.rate_limit import RateLimits
@@ -21,5 +22,6 @@ def add_layers(app: FastAPI, services: Services, limits: RateLimits, script_hash
     app.add_middleware(StrictRequests)  # behind the log-in: strangers cannot make the server read much
     app.add_middleware(Authentication, services=services, limits=limits)
     app.add_middleware(HostsAndOrigins, hosts=settings.allowed_hosts, origins=settings.cors_origins)
+    app.add_middleware(Bugs)
     app.add_middleware(SecurityHeaders, script_hashes=script_hashes)
     app.add_middleware(UntrustedHeaders)

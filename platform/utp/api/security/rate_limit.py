@@ -9,6 +9,8 @@ from limits import RateLimitItem, parse
 
 FAILURES = parse("20/minute")
 """Wrong tokens and codes of one address; right ones are always taken, so that no stranger locks anybody out."""
+FLOODS = parse("1/minute")
+"""Notes of one address that tries more often."""
 MAX_KNOWN = 10_000
 """Users and addresses whose hits are remembered; with more all begin anew."""
 
@@ -38,6 +40,10 @@ class RateLimits:
     def hit_failure(self, address: str) -> int | None:
         """Count a failed sign-in; return the seconds to wait where it is one too many."""
         return self._hit(FAILURES, "failure", address)
+
+    def is_new_flood(self, address: str) -> bool:
+        """Whether it was not said within the last minute that an address tries too often."""
+        return self._hit(FLOODS, "flood", address) is None
 
     def _hit(self, item: RateLimitItem, kind: str, name: str) -> int | None:
         length_s = item.get_expiry()

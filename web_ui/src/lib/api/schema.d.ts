@@ -3093,6 +3093,19 @@ export interface components {
             url: string;
         };
         /**
+         * Mark
+         * @description Say `seen` with this number once all before it was read; who never does is sent nothing more after 1 MiB.
+         */
+        Mark: {
+            /** Number */
+            number: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "mark";
+        };
+        /**
          * Me
          * @description Who makes the request.
          */
@@ -4356,6 +4369,19 @@ export interface components {
             run_ids: string[];
         };
         /**
+         * Seen
+         * @description All up to a `mark` was read.
+         */
+        Seen: {
+            /** Number */
+            number: number;
+            /**
+             * Op
+             * @constant
+             */
+            op: "seen";
+        };
+        /**
          * Stage
          * @description How far a version of a model has come.
          * @enum {string}
@@ -4658,7 +4684,7 @@ export interface components {
          * @enum {string}
          */
         Wish: "none" | "preempt" | "pause" | "stop";
-        WsClientMessage: (components["schemas"]["SubscribeRun"] | components["schemas"]["SubscribeProject"] | components["schemas"]["SubscribeLog"] | components["schemas"]["SubscribeMetrics"] | components["schemas"]["SubscribeQueue"] | components["schemas"]["SubscribeAgents"]) | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"];
+        WsClientMessage: (components["schemas"]["SubscribeRun"] | components["schemas"]["SubscribeProject"] | components["schemas"]["SubscribeLog"] | components["schemas"]["SubscribeMetrics"] | components["schemas"]["SubscribeQueue"] | components["schemas"]["SubscribeAgents"]) | components["schemas"]["Unsubscribe"] | components["schemas"]["Ping"] | components["schemas"]["Seen"];
         /**
          * WsRunEvent
          * @description Something that happened to a run.
@@ -4679,7 +4705,7 @@ export interface components {
             /** Type */
             type: string;
         };
-        WsServerMessage: components["schemas"]["Subscribed"] | components["schemas"]["RunMessage"] | components["schemas"]["RunEventMessage"] | components["schemas"]["LogMessage"] | components["schemas"]["LogGap"] | components["schemas"]["LogAttempt"] | components["schemas"]["MetricsMessage"] | components["schemas"]["MetricsGap"] | components["schemas"]["QueueMessage"] | components["schemas"]["AgentsMessage"] | components["schemas"]["ErrorMessage"] | components["schemas"]["Pong"] | components["schemas"]["Goodbye"];
+        WsServerMessage: components["schemas"]["Subscribed"] | components["schemas"]["RunMessage"] | components["schemas"]["RunEventMessage"] | components["schemas"]["LogMessage"] | components["schemas"]["LogGap"] | components["schemas"]["LogAttempt"] | components["schemas"]["MetricsMessage"] | components["schemas"]["MetricsGap"] | components["schemas"]["QueueMessage"] | components["schemas"]["AgentsMessage"] | components["schemas"]["ErrorMessage"] | components["schemas"]["Pong"] | components["schemas"]["Mark"] | components["schemas"]["Goodbye"];
         /**
          * Health
          * @description Whether the server can work.

@@ -110,3 +110,11 @@ it("counts a socket on which nothing is heard any more as cut", () => {
   vi.advanceTimersByTime(90_000);
   expect(Fake.all.length).toBeGreaterThan(1);
 });
+
+it("says how far it has read, without which the server sends nothing more", () => {
+  const live = make();
+  live.subscribe({ ask: () => ({ topic: "queue" }), take: () => {} });
+  nth(0).open();
+  nth(0).say({ type: "mark", number: 3 });
+  expect(nth(0).asked().at(-1)).toEqual({ op: "seen", number: 3 });
+});

@@ -120,6 +120,7 @@ export class LiveSocket {
 
   private receive(m: ServerMessage) {
     this.heard = Date.now();
+    if (m.type === "mark") this.send({ op: "seen", number: m.number }); // else the server sends nothing more
     if (!("id" in m) || m.id == null || !this.subs.has(m.id)) return;
     const list = this.pending.get(m.id);
     if (list) list.push(m);

@@ -22,6 +22,7 @@ from utp.entrypoints.run_comparison import compare
 from utp.entrypoints.run_files import delete, export, import_
 from utp.entrypoints.run_tables import print_detail, run_table
 from utp.errors import ConfigError
+from utp.settings import get_settings
 from utp.store.states import RunState, Wish
 
 EXIT_OF_STATE = {RunState.SUCCEEDED: 0, RunState.STOPPED: 130, RunState.PAUSED: 130}

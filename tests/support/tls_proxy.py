@@ -34,43 +34,51 @@ def tls_proxy(name: str, upstream: str, folder: Path) -> Iterator[Proxy]:
     subprocess.run([*make, *subject, *files], check=True, capture_output=True)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    tunnel, is_ready = _Tunnel(context, upstream), threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(tunnel.run(is_ready)))
     thread.start()
+    is_ready.wait()
     try:
-        server = asyncio.run_coroutine_threadsafe(_listen(context, upstream), loop).result()
-        yield Proxy(int(server.sockets[0].getsockname()[1]), certificate)
-        loop.call_soon_threadsafe(server.close)
+        yield Proxy(tunnel.port, certificate)
     finally:
-        asyncio.run_coroutine_threadsafe(_end_all(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
+        tunnel.stop()
         thread.join()
-        loop.close()
 
 
-async def _listen(context: ssl.SSLContext, upstream: str) -> asyncio.Server:
-    host, port = upstream.split(":")
+class _Tunnel:
+    """Passes each connection on to the server behind."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
-        with contextlib.suppress(asyncio.CancelledError):  # the end of the test; asyncio would log it as a fault
-            await asyncio.gather(_pass_on(reader, behind_writer), _pass_on(behind_reader, writer))
+    port = 0
 
-    return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    def __init__(self, context: ssl.SSLContext, upstream: str) -> None:
+        self._context = context
+        self._upstream = upstream.split(":")
+        self._writers: set[asyncio.StreamWriter] = set()
 
+    async def run(self, is_ready: threading.Event) -> None:
+        self._loop, self._is_over = asyncio.get_running_loop(), asyncio.Event()
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            is_ready.set()
+            await self._is_over.wait()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(PIECE_BYTES):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._is_over.set)
 
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection(self._upstream[0], int(self._upstream[1]))
+        self._writers |= {writer, behind_writer}
+        await asyncio.gather(self._pass_on(reader, behind_writer), self._pass_on(behind_reader, writer))
 
-async def _end_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(PIECE_BYTES):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        self._writers.discard(writer)

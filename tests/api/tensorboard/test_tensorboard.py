@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.support.live_run import LiveRun
 from utp.api.errors import TensorBoardsBusy
 from utp.api.security.strict_requests import MAX_BODY_BYTES
 from utp.api.services import Services
-from utp.api.tensorboard.board import Board
+from utp.api.tensorboard.board import Board, remove_orphans
 from utp.api.tensorboard.boards import Boards
 from utp.api.tensorboard.keys import BoardKey, key_of_runs, read_key
 from utp.core.tensorboard import TensorBoardLog
@@ -33,7 +34,7 @@ NEW_DATA_S = 10.0
 HOLDER = """
 import sys, time
 from pathlib import Path
-from utp.api.tensorboard.board import Board
+from utp.api.tensorboard.board import Board, remove_orphans
 board = Board("runs-x", {})
 print(board._process.pid, board.socket.parent, flush=True)
 time.sleep(600)
@@ -195,3 +196,24 @@ def test_processes_end_with_the_api_also_when_it_is_killed() -> None:
         os.kill(holder.pid, signal.SIGKILL)
     eventually(lambda: not any(process.is_running() for process in processes))
     assert not Path(folder).exists()
+
+
+def test_folder_of_one_that_was_killed_with_its_api_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True, env=environment) as holder:
+        assert holder.stdout is not None
+        pid, folder = holder.stdout.readline().split()
+        monkeypatch.setattr("utp.api.tensorboard.board.YOUNG_S", -1.0)
+        remove_orphans()
+        assert Path(folder).exists()  # held
+        os.kill(int(pid), signal.SIGKILL)
+        eventually(lambda: psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE)
+        holder.kill()
+    assert Path(folder).exists()
+    boards = Boards()
+    boards.open("one", dict)
+    assert not Path(folder).exists()
+    boards.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
@@ -15,6 +16,10 @@ from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "utp.entrypoints.tensorboard")
 PREFIX = "/tensorboard"
+FOLDER_PREFIX = "utp-tb-"
+"""Short: a socket's path has 107 characters at most."""
+YOUNG_S = 60.0
+"""Age of a folder that is not held yet."""
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "HOME")
 """It needs no address and no secret of the server."""
 _LOG_BYTES = 4000
@@ -33,7 +38,8 @@ class Board:
     """
 
     def __init__(self, key: str, logs: Mapping[str, Path]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="utp-tb-"))  # short: a socket's path has 107 characters at most
+        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+        self._hold = _hold(self._folder)
         self._is_ready = False
         self.key = key
         self.num_requests = 0
@@ -48,6 +54,7 @@ class Board:
                 stdout=log,
                 stderr=log,
                 env={**_kept_environment(), "TMPDIR": str(self._folder)},
+                pass_fds=(self._hold,),  # the folder is held for as long as one of the two lives
             )
 
     @property
@@ -89,6 +96,30 @@ class Board:
         assert self._process.stdin is not None
         self._process.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._hold)
+
+
+def remove_orphans() -> None:
+    """Remove the folders of boards that were killed together with their API: nobody holds them any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        try:
+            status = folder.lstat()
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime > YOUNG_S:
+                os.close(_hold(folder, is_alone=True))
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # held, or gone meanwhile
+
+
+def _hold(folder: Path, *, is_alone: bool = False) -> int:
+    """Return a descriptor that holds a folder; alone: raise `BlockingIOError` where somebody else does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if is_alone else fcntl.LOCK_SH)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _kept_environment() -> dict[str, str]:

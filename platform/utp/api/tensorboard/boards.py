@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from utp.api.errors import TensorBoardsBusy
-from utp.api.tensorboard.board import Board
+from utp.api.tensorboard.board import Board, remove_orphans
 
 MAX_BOARDS = 4
 """Each holds 100 to 300 MB."""
@@ -35,6 +35,7 @@ class Boards:
         self._kept_s = kept_s
         self._boards: dict[str, Board] = {}
         self._linked_s: dict[str, float] = {}
+        self._has_started_any = False
         self._lock = threading.Lock()
 
     def open(self, key: str, find_logs: Callable[[], Logs]) -> Board:
@@ -50,6 +51,9 @@ class Boards:
                 self._end(key)
                 board = None
             if board is None:
+                if not self._has_started_any:
+                    remove_orphans()
+                    self._has_started_any = True
                 self._make_room(now)
                 board = self._boards[key] = Board(key, find_logs())
                 self._linked_s[key] = now

@@ -197,7 +197,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[None]:
     """Run a server until the end of the block."""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for(port)
             yield

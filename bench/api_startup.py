@@ -58,7 +58,7 @@ def wait_for_answer(port: int) -> None:
 def start(command: list[str], port: int, environment: dict[str, str]) -> tuple[float, float, float]:
     """Return seconds to the first answer, CPU seconds of the process until then, and its memory in MB."""
     began = time.perf_counter()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for_answer(port)
             seconds, seen = time.perf_counter() - began, psutil.Process(process.pid)

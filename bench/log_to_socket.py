@@ -120,7 +120,9 @@ def platform(folder: Path) -> Iterator[Server]:
         context.Process(target=take_in, args=(settings.home, address), daemon=True),
         context.Process(target=work, args=(folder / LOG, run_id, address), daemon=True),
     ]
-    with subprocess.Popen(command, env={**os.environ, **mounts}, stdout=subprocess.DEVNULL) as api:
+    with subprocess.Popen(
+        command, env={**os.environ, **mounts}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as api:
         try:
             others[0].start()
             wait_for(Path(address).exists)

@@ -86,6 +86,21 @@ def test_killed_process_of_a_run_is_lost_within_a_minute_and_the_next_attempt_go
     assert run.attempts[1].start_step == 6  # of the newest checkpoint: every second step has one
 
 
+def test_killed_worker_of_two_is_named_by_its_rank_and_the_next_attempt_goes_on(platform: LivePlatform) -> None:
+    undisturbed_id = platform.submit(num_workers=2)  # row 1
+    run_id, hold, _ = start_held(platform, "one-of-two", num_workers=2)
+    killed = platform.worker(platform.client.get(run_id), rank=1)
+    killed_at = time.monotonic()
+    killed.kill()
+    run = wait_lost(platform, run_id, killed_at)
+    assert (run.attempts[0].failure_kind, run.attempts[0].rank) == (FailureKind.LOST, 1)
+    assert "the process of rank 1 died" in str(run.attempts[0].message)
+    hold.unlink()
+    rows = rows_of(platform.paths(platform.wait_ended(undisturbed_id)))
+    run = check_second_attempt_ends_it(platform, run_id, rows)
+    assert run.attempts[1].start_step == 6
+
+
 def test_run_that_left_its_result_has_succeeded_whatever_ray_says(platform: LivePlatform) -> None:  # row 13
     run_id, hold, _ = start_held(platform, "ray-lies")
     driver = platform.driver(run_id)

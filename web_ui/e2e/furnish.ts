@@ -14,7 +14,7 @@ export async function send<T = Thing>(page: Page, method: string, path: string, 
 }
 
 /** Makes something once: the one of that name is taken if it is there. */
-async function once(
+export async function once(
   page: Page,
   listed: string,
   path: string,

@@ -83,6 +83,39 @@ test("a cell of the confusion matrix opens its images, and back closes them", as
   await expect(dialog).toBeHidden();
 });
 
+test("notes of a run are written and kept", async ({ page, places }) => {
+  await page.goto(`/projects/${places.project}/runs/${places.twin}`);
+  await settle(page);
+  const said = `Seed 1, as a check; ${Date.now()}`;
+  await page.getByRole("button", { name: /notes$/ }).click();
+  await page.getByRole("textbox", { name: "Notes" }).fill(said);
+  await page.getByRole("button", { name: "Save notes" }).click();
+  await expect(page.getByRole("dialog")).toBeHidden();
+  await expect(page.getByText(said)).toBeVisible();
+  await page.reload();
+  await expect(page.getByText(said)).toBeVisible();
+});
+
+test("all runs that are listed are selected by one click, and drawn", async ({ page, places }) => {
+  await page.goto(`/projects/${places.project}?q=state:succeeded`);
+  await settle(page);
+  await page.getByRole("checkbox", { name: "Select all rows" }).check();
+  await expect(page.getByText("2 selected")).toBeVisible();
+  await expect(page.locator("[data-legend] button")).toHaveCount(2);
+  await page.getByRole("checkbox", { name: "Select all rows" }).uncheck();
+  await expect(page.getByText("2 selected")).toBeHidden();
+});
+
+test("the page follows the system's colour scheme until one is chosen", async ({ page }) => {
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.goto("/");
+  await settle(page);
+  const isDark = () => page.locator("html").evaluate((el) => el.classList.contains("dark"));
+  expect(await isDark()).toBe(false);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expect.poll(isDark).toBe(true);
+});
+
 test("a failed run says why, and its line of the log is one click away", async ({ page, places }) => {
   await page.goto(`/projects/${places.project}/runs/${places.failed}`);
   await settle(page);

@@ -49,7 +49,8 @@ def npm_command(environment: dict[str, str]) -> list[str]:
 def main() -> int:
     """Runs npm; its exit code."""
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
-    environment = {**os.environ, "NEXT_TELEMETRY_DISABLED": "1"}
+    quiet = {"NEXT_TELEMETRY_DISABLED": "1", "npm_config_update_notifier": "false"}
+    environment = {**os.environ, **quiet}
     command = npm_command(environment)
     try:
         return subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False).returncode

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from utp.core.checkpoint import Checkpoint
 from utp.core.durable import copy_durably, write_json_durably
 from utp.core.journal import AttemptJournal
-from utp.core.prediction_table import write_predictions
 from utp.core.reporter import MetricRow, RunPlan
 from utp.core.task import Evaluation
-from utp.core.tensorboard import TensorBoardLog
+
+if TYPE_CHECKING:
+    from utp.core.tensorboard import TensorBoardLog
 
 
 class Display(Protocol):
@@ -56,13 +57,13 @@ class LocalReporter:
         self._journal = journal
         self._display = display
         self._should_stop = should_stop
+        self._plan: RunPlan | None = None
         self._tensorboard: TensorBoardLog | None = None
 
     def log_plan(self, plan: RunPlan) -> None:
         """Open the attempt: from here on its rows count."""
         self._journal.write_start(plan.start_step)
-        purge_step = plan.start_step + 1 if plan.start_step else None
-        self._tensorboard = TensorBoardLog(self._journal.paths.tensorboard, purge_step=purge_step)
+        self._plan = plan
         self._display.show_plan(plan)
 
     def log_step(self, step: int, epoch: int) -> None:
@@ -98,6 +99,8 @@ class LocalReporter:
         """Write them as Parquet; a disk that refuses costs the file, not the run."""
         if evaluation.predictions is None:
             return
+        from utp.core.prediction_table import write_predictions  # noqa: PLC0415  (here: Parquet takes long to import)
+
         attempt, run = self._journal.paths.attempt(self._journal.number).predictions, self._journal.paths.predictions
         try:
             table = evaluation.predictions()
@@ -133,11 +136,17 @@ class LocalReporter:
 
     def close(self, config: dict[str, Any], final_metrics: dict[str, float]) -> None:
         """End TensorBoard's files, with the config and the final metrics as hyper-parameters."""
-        if self._tensorboard is not None:
-            self._tensorboard.write_hparams(config, final_metrics)
-            self._tensorboard.close()
+        if self._plan is not None:
+            self._open_tensorboard.write_hparams(config, final_metrics)
+            self._open_tensorboard.close()
 
     @property
     def _open_tensorboard(self) -> TensorBoardLog:
-        assert self._tensorboard is not None, "log_plan opens it"
+        """Opened by the first row: the first step does not wait for TensorBoard's import."""
+        if self._tensorboard is None:
+            from utp.core.tensorboard import TensorBoardLog  # noqa: PLC0415
+
+            assert self._plan is not None, "log_plan comes first"
+            purge_step = self._plan.start_step + 1 if self._plan.start_step else None
+            self._tensorboard = TensorBoardLog(self._journal.paths.tensorboard, purge_step=purge_step)
         return self._tensorboard

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -37,17 +37,20 @@ from utp.core.metrics.collector import ScoreCollector
 from utp.core.metrics.curves import roc_micro
 from utp.core.metrics.entries import check_monitor_metric
 from utp.core.metrics.gathering import gather_scores
+from utp.core.metrics.scores import ClassificationScores
 from utp.core.models.architecture import load_architecture
 from utp.core.models.build import build_classifier
 from utp.core.models.export import export_pretrained
 from utp.core.models.head import set_training_mode
 from utp.core.models.options import prepare_model
 from utp.core.models.source import resolve_source
-from utp.core.prediction_table import prediction_table
 from utp.core.task import Evaluation, SampleLoss, StepSums, StopPoll, StopRequested
 from utp.core.tasks.classification_report import model_card, report_figures, report_tables, short_name
 from utp.errors import ConfigError
 from utp.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow
 
 OnScan = Callable[[int, int], None]
 
@@ -160,7 +163,7 @@ class ImageClassification:
             facts=facts,
             tables=report_tables(scores, roc, bins, classes),
             figures=report_figures(scores, roc, bins, classes, title=f"{short_name(self.config)} on {split}"),
-            predictions=lambda: prediction_table(scores, self.splits[split], split, {**self.identity, **facts}),
+            predictions=lambda: self._prediction_table(scores, split, facts),
         )
 
     def watch_corrupt_files(self, listener: Callable[[CorruptFile], None]) -> None:
@@ -197,6 +200,11 @@ class ImageClassification:
             return self._forward(model, batch, compute)
         views = [self._forward(model, batch._replace(images=view), compute) for view in batch.images.unbind(1)]
         return torch.stack([logits.float() for logits, _ in views]).mean(dim=0), views[0][1]
+
+    def _prediction_table(self, scores: ClassificationScores, split: str, facts: Mapping[str, Any]) -> pyarrow.Table:
+        from utp.core.prediction_table import prediction_table  # noqa: PLC0415  (here: Parquet takes long to import)
+
+        return prediction_table(scores, self.splits[split], split, {**self.identity, **facts})
 
     def _weighted(self, loss: SampleLoss) -> SampleLoss:
         if self.config.class_weights is None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 BLOCK_SIZE = 1000
 """Points of a block: 16 kB, which one page walk reads, and a tenth of what a chart of 10,000 steps shows."""
@@ -50,16 +50,7 @@ def unpack(*blocks: bytes) -> Points:
 
 def keep_extremes(points: Points, bucket_size: int) -> Points:
     """Return the lowest and the highest point of each `bucket_size` points, by step."""
-    if bucket_size <= 1:
-        return points
-    values = points.values
-    kept: list[tuple[int, ...]] = []
-    for start in range(0, len(values), bucket_size):
-        bucket = values[start : start + bucket_size]
-        low, high = start + bucket.index(min(bucket)), start + bucket.index(max(bucket))
-        kept.append((low,) if low == high else (low, high) if low < high else (high, low))
-    indices = list(chain.from_iterable(kept))
-    return make_points([points.steps[index] for index in indices], [values[index] for index in indices])
+    return _pick(points, _extremes_of_buckets(points.values, bucket_size)) if bucket_size > 1 else points
 
 
 def thin_out(points: Points, max_points: int) -> Points:
@@ -80,7 +71,37 @@ def thin_out(points: Points, max_points: int) -> Points:
 
 def coarser_copies(points: Points) -> tuple[Points, ...]:
     """Return the points at each of `RESOLUTIONS`."""
-    return tuple(keep_extremes(points, resolution) for resolution in RESOLUTIONS)
+    kept = _extremes_of_buckets(points.values, RESOLUTIONS[0])
+    copies = [_pick(points, kept)]
+    for finer, resolution in pairwise(RESOLUTIONS):  # the extremes of the extremes: a fraction to look through
+        step = resolution // finer
+        groups = (chain.from_iterable(kept[start : start + step]) for start in range(0, len(kept), step))
+        kept = [_extremes(points.values, tuple(group)) for group in groups]
+        copies.append(_pick(points, kept))
+    return tuple(copies)
+
+
+def _extremes_of_buckets(values: array[float], size: int) -> list[tuple[int, ...]]:
+    """Return for each `size` values the index of the first lowest and of the first highest; once if they are the same.
+
+    In order.
+    """
+    kept: list[tuple[int, ...]] = []
+    for start in range(0, len(values), size):
+        bucket = values[start : start + size].tolist()
+        low, high = start + bucket.index(min(bucket)), start + bucket.index(max(bucket))
+        kept.append((low,) if low == high else (low, high) if low < high else (high, low))
+    return kept
+
+
+def _extremes(values: array[float], indices: Sequence[int]) -> tuple[int, ...]:
+    low, high = min(indices, key=values.__getitem__), max(indices, key=values.__getitem__)
+    return (low,) if low == high else (low, high) if low < high else (high, low)
+
+
+def _pick(points: Points, groups: Iterable[tuple[int, ...]]) -> Points:
+    indices = list(chain.from_iterable(groups))
+    return make_points([points.steps[index] for index in indices], [points.values[index] for index in indices])
 
 
 def _little_endian(numbers: array[float]) -> array[float]:

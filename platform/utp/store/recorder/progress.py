@@ -145,16 +145,24 @@ def _news(tx: Transaction, run_id: str, rows: Sequence[Mapping[str, Any]]) -> li
 
 def _by_series(rows: Sequence[Mapping[str, Any]]) -> dict[SeriesKey, dict[int, float]]:
     """Sort the finite numbers of rows by series and step; what is no number makes a gap."""
-    points: dict[SeriesKey, dict[int, float]] = defaultdict(dict)
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        kind, step = row["kind"], row["step"]
-        for name, value in row.items():
-            if name in _NO_METRIC:
-                continue
-            number = value if type(value) is float else _to_number(name, value)
-            if number is not None and isfinite(number):
-                points[kind, name][step] = number
+        alike[row["kind"], *row].append(row)
+    points: dict[SeriesKey, dict[int, float]] = defaultdict(dict)
+    for (kind, *names), group in alike.items():
+        steps = [row["step"] for row in group]
+        for name in names:
+            if name not in _NO_METRIC and (numbers := _numbers(name, steps, [row[name] for row in group])):
+                points[kind, name].update(numbers)
     return points
+
+
+def _numbers(name: str, steps: Sequence[int], values: Sequence[Any]) -> dict[int, float]:
+    """Return the finite ones of a column by step."""
+    if set(map(type, values)) == {float} and all(map(isfinite, values)):
+        return dict(zip(steps, values, strict=True))
+    numbers = zip(steps, (_to_number(name, value) for value in values), strict=True)
+    return {step: number for step, number in numbers if number is not None and isfinite(number)}
 
 
 def _to_number(name: str, value: Any) -> float | None:

@@ -3,7 +3,9 @@
 Beside it, in turns, MLflow's own SQLite store in a process of its own where PYTHON can import it, and
 the limit, records of 16 bytes appended to a file per run. Every figure is the median of several calls, in wall time and
 in CPU time of the process, which a loaded machine changes less. MLflow takes at most 1000 points a call, so both get
-1000, one metric of one run.
+1000, one metric of one run, made before the clock runs. A list of runs is measured twice: as the SDK gives it, beside
+MLflow's runs as `create_run` leaves them; and as the page gets it, where all have a config, which MLflow calls
+parameters, and eight final metrics.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from utp.store.engines import database_url, open_engine
 from utp.store.ids import new_id
 from utp.store.recorder import Recorder
 from utp.store.repositories.curves import CurveRepository
+from utp.store.repositories.run_lists import RunFilter, RunLists
 from utp.store.repositories.runs import RunRepository
 from utp.store.states import RunState
 from utp.store.tables import Run
@@ -44,38 +48,51 @@ STEPS = 10_000
 
 WRITES = {"write 1000 points": 1000, "write 100 points": 100, "write 1 point": 1}
 READ = "read a curve of 10,000"
-NEWEST = "newest 50 runs"
-CALLS = {**dict.fromkeys(WRITES, 10), READ: 10, NEWEST: 25}
+NEWEST, CONFIGURED = "newest 50 runs, MLflow's bare", "newest 50 runs, all with config, metrics"
+CALLS = {**dict.fromkeys(WRITES, 10), READ: 10, NEWEST: 25, CONFIGURED: 10}
 """What both do, and how often."""
 BLOCK = 5
 """Calls before it is the other's turn: what a processor has at hand is each one's own by then."""
 
 MLFLOW = """
 import json, sys, time
-from mlflow.entities import Metric, ViewType
+from mlflow.entities import Metric, Param, ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-folder, num_runs = sys.argv[1], int(sys.argv[2])
+folder, num_runs, parameters = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 store = SqlAlchemyStore(f"sqlite:///{folder}/mlflow.db", folder)
-experiment = store.create_experiment("bench")
-def new_run():
+bare, configured = store.create_experiment("bare"), store.create_experiment("configured")
+def new_run(experiment=bare):
     return store.create_run(experiment, "me", int(time.time() * 1000), [], "run").info.run_id
 def points(first, count):
     return [Metric("loss", step / 7, int(time.time() * 1000) + step, step) for step in range(first, first + count)]
+def write(run, first, count):
+    made = points(first, count)
+    return lambda: store.log_batch(run, made, [], [])
+def write_one(index):
+    (made,) = points(20_000 + index, 1)
+    return lambda: store.log_metric(other, made)
+def newest(experiment):
+    return lambda: store.search_runs([experiment], "", ViewType.ACTIVE_ONLY, 50)
 run, other = new_run(), new_run()
-for _ in range(num_runs - 2):
+for _ in range(num_runs - 62):
     new_run()
+for _ in range(60):
+    made = [Metric(f"test/m{index}", 0.5, int(time.time() * 1000), 1) for index in range(8)]
+    store.log_batch(new_run(configured), made, [Param(*pair) for pair in parameters.items()], [])
 calls = {
-    "write 1000 points": lambda index: store.log_batch(run, points(1000 * index, 1000), [], []),
-    "write 100 points": lambda index: store.log_batch(other, points(100 * index, 100), [], []),
-    "write 1 point": lambda index: store.log_metric(other, points(20_000 + index, 1)[0]),
-    "read a curve of 10,000": lambda _: store.get_metric_history(run, "loss"),
-    "newest 50 runs": lambda _: store.search_runs([experiment], "", ViewType.ACTIVE_ONLY, 50),
+    "write 1000 points": lambda index: write(run, 1000 * index, 1000),
+    "write 100 points": lambda index: write(other, 100 * index, 100),
+    "write 1 point": write_one,
+    "read a curve of 10,000": lambda _: lambda: store.get_metric_history(run, "loss"),
+    "newest 50 runs, MLflow's bare": lambda _: newest(bare),
+    "newest 50 runs, all with config, metrics": lambda _: newest(configured),
 }
 print("ready", flush=True)
 for line in sys.stdin:
     name, index = json.loads(line)
+    call = calls[name](index)
     wall, cpu = time.perf_counter(), time.process_time()
-    calls[name](index)
+    call()
     print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu]), flush=True)
 """
 
@@ -102,6 +119,7 @@ class Ours:
         upgrade(self.database)
         self._settings, self._recorder = settings, Recorder(self.database)
         self._curves, self._runs = CurveRepository(self.database), RunRepository(self.database)
+        self._lists = RunLists(self.database)
         self.first, self.second = self.start_run(), self.start_run()
 
     def start_run(self) -> str:
@@ -115,18 +133,22 @@ class Ours:
         with self.database.read() as connection:
             row = dict(connection.execute(Run.__table__.select().where(Run.id == self.first)).one()._mapping)
         places = ({"id": new_id(), "run_dir": f"/r/{n}", "checkpoint_dir": f"/c/{n}"} for n in range(number))
-        copies = [{**row, **place, "state": RunState.SUCCEEDED} for place in places]
+        ended = {"state": RunState.SUCCEEDED, "metrics": {f"test/m{index}": 0.5 for index in range(8)}}
+        copies = [{**row, **place, **ended} for place in places]
         self.database.write(lambda tx: tx.connection.execute(insert(Run), copies).close())
 
-    def write(self, run_id: str, first: int, count: int) -> None:
-        steps = range(first, first + count)
-        self._recorder.record_rows(run_id, 1, [{"kind": "train", "step": n, "loss": math.sin(n / 7)} for n in steps])
+    def write(self, run_id: str, first: int, count: int) -> Callable[[], None]:
+        rows = [{"kind": "train", "step": n, "loss": math.sin(n / 7)} for n in range(first, first + count)]
+        return lambda: self._recorder.record_rows(run_id, 1, rows)
 
-    def call(self, name: str, index: int) -> object:
+    def call(self, name: str, index: int) -> Callable[[], object]:
+        """Return what is to be measured, all made that it needs."""
         if name == READ:
-            return self._curves.read_curves([self.first], ["loss"], max_points=STEPS)
+            return lambda: self._curves.read_curves([self.first], ["loss"], max_points=STEPS)
         if name == NEWEST:
-            return self._runs.list_runs()
+            return self._runs.list_runs
+        if name == CONFIGURED:
+            return lambda: self._lists.read(RunFilter(), limit=50)
         count = WRITES[name]
         return self.write(self.first if count == 1000 else self.second, index * count + 20_000 * (count == 1), count)
 
@@ -134,7 +156,7 @@ class Ours:
         """Measure what MLflow is not asked for."""
         many = [self.start_run() for _ in range(100)]
         for run_id in many:
-            self.write(run_id, 0, STEPS)
+            self.write(run_id, 0, STEPS)()
 
         def read(max_points: int) -> Span:
             return median(
@@ -166,7 +188,8 @@ def mlflow_store(python: str | None, folder: Path, num_runs: int) -> Iterator[Ca
     if python is None:
         yield None
         return
-    command = [python, "-W", "ignore", "-c", MLFLOW, str(folder), str(num_runs)]
+    parameters = {name: str(value) for name, value in asdict(CONFIG).items() if str(value)}
+    command = [python, "-W", "ignore", "-c", MLFLOW, str(folder), str(num_runs), json.dumps(parameters)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -203,8 +226,8 @@ def main() -> None:
                 own, bare, peer = [], [], []
                 for first in range(0, times, BLOCK):
                     block = range(first, first + BLOCK)
-                    own += [timed(partial(ours.call, name, index)) for index in block]
-                    if name != NEWEST:
+                    own += [timed(ours.call(name, index)) for index in block]
+                    if name not in (NEWEST, CONFIGURED):
                         bare += [timed(partial(limit.call, name, index)) for index in block]
                     if mlflow is not None:
                         peer += [mlflow(name, index) for index in block]

@@ -49,7 +49,8 @@ STEPS = 10_000
 WRITES = {"write 1000 points": 1000, "write 100 points": 100, "write 1 point": 1}
 READ = "read a curve of 10,000"
 NEWEST, CONFIGURED = "newest 50 runs, MLflow's bare", "newest 50 runs, all with config, metrics"
-CALLS = {**dict.fromkeys(WRITES, 10), READ: 10, NEWEST: 25, CONFIGURED: 10}
+QUEUE = "queue a run, MLflow: create one"
+CALLS = {**dict.fromkeys(WRITES, 10), READ: 10, NEWEST: 25, CONFIGURED: 10, QUEUE: 25}
 """What both do, and how often."""
 BLOCK = 5
 """Calls before it is the other's turn: what a processor has at hand is each one's own by then."""
@@ -86,6 +87,7 @@ calls = {
     "read a curve of 10,000": lambda _: lambda: store.get_metric_history(run, "loss"),
     "newest 50 runs, MLflow's bare": lambda _: newest(bare),
     "newest 50 runs, all with config, metrics": lambda _: newest(configured),
+    "queue a run, MLflow: create one": lambda _: new_run,
 }
 print("ready", flush=True)
 for line in sys.stdin:
@@ -147,6 +149,8 @@ class Ours:
             return lambda: self._curves.read_curves([self.first], ["loss"], max_points=STEPS)
         if name == NEWEST:
             return self._runs.list_runs
+        if name == QUEUE:
+            return partial(self._recorder.queue_run, CONFIG, RunRequest(), settings=self._settings)
         if name == CONFIGURED:
             return lambda: self._lists.read(RunFilter(), limit=50)
         count = WRITES[name]
@@ -227,7 +231,7 @@ def main() -> None:
                 for first in range(0, times, BLOCK):
                     block = range(first, first + BLOCK)
                     own += [timed(ours.call(name, index)) for index in block]
-                    if name not in (NEWEST, CONFIGURED):
+                    if name not in (NEWEST, CONFIGURED, QUEUE):
                         bare += [timed(partial(limit.call, name, index)) for index in block]
                     if mlflow is not None:
                         peer += [mlflow(name, index) for index in block]

@@ -130,6 +130,23 @@ def test_first_free_version_is_taken(settings: Settings) -> None:
     assert reserve_run(CONFIG, settings).name == f"{NAME}-v1"
 
 
+def test_name_after_thousands_is_found_without_trying_each(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = reserve_run(CONFIG, settings)
+    for version in range(1, 3000):
+        folder = first.run_dir if version % 2 else first.checkpoint_dir
+        folder.with_name(f"{NAME}-v{version}").mkdir()
+    tried: list[Path] = []
+    make = Path.mkdir
+
+    def counted(self: Path, *args: bool, **options: bool) -> None:
+        tried.append(self)
+        make(self, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", counted)
+    assert reserve_run(CONFIG, settings).name == f"{NAME}-v3000"
+    assert len(tried) < 10
+
+
 def test_checkpoints_of_a_deleted_run_keep_its_name_taken(settings: Settings) -> None:
     first = reserve_run(CONFIG, settings)
     first.run_dir.rmdir()

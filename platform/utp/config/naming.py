@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -71,11 +72,15 @@ def reserve_run(config: TrainConfig, settings: Settings) -> RunPaths:
         with _naming_field(field, config):
             folder.mkdir(parents=True, exist_ok=True)
     base = base_name(config)
+    taken: set[str] = set()
     for version in range(MAX_VERSIONS):
         name = f"{base}-v{version}" if version else base
+        if name in taken:
+            continue
         paths = RunPaths(logs / name, checkpoints / name)
         if _claim(paths, config):
             return paths
+        taken = taken or {*os.listdir(logs), *os.listdir(checkpoints)}  # noqa: PTH208  a path for each takes 10x as long
     problem = f"run_name: {base} and {MAX_VERSIONS - 1} versions of it are taken in {logs}; choose another run_name"
     raise ConfigError((problem,))
 

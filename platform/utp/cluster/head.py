@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from utp.cluster.attempt_result import read_result
 from utp.cluster.beats import Beats
 from utp.cluster.ingest import Ingest
 from utp.cluster.log_hub import LogHub
@@ -24,7 +25,7 @@ from utp.cluster.run_channel import RegisteredRun
 from utp.config.loading import parse_config
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
-from utp.core.journal import assemble_run, read_json
+from utp.core.journal import assemble_run
 from utp.logs.places import copies_folder
 from utp.settings import Settings
 from utp.store.database import Database
@@ -120,7 +121,7 @@ class Head:
         if place is None or place.attempt != attempt:
             return None
         paths = _paths(place)
-        result = read_json(paths.attempt(attempt).result) or result
+        result = read_result(paths.attempt(attempt)) or result
         if not result:
             return None
         with self._ingesting:

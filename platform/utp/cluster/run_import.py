@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from utp.cluster.attempt_result import read_result
 from utp.cluster.ingest import Ingest
 from utp.config.loading import read_config
 from utp.config.paths import AttemptPaths, RunPaths, dataset_root
@@ -49,7 +50,7 @@ def import_run(
 
 
 def _read_attempt(number: int, paths: AttemptPaths) -> AdoptedAttempt:
-    start, result = read_json(paths.directory / START), read_json(paths.result)
+    start, result = read_json(paths.directory / START), read_result(paths)
     kind = result.get("kind") or (None if result else FailureKind.LOST)
     return AdoptedAttempt(
         attempt=number,

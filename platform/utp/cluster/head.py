@@ -125,7 +125,7 @@ class Head:
         if not result:
             return None
         with self._ingesting:
-            self._take_files(place)
+            self._take_last(place)
             state = self._ingest.end_attempt(run_id, attempt, result)
             if paths.attempts.is_dir():
                 assemble_run(paths)
@@ -139,8 +139,12 @@ class Head:
             news, self._news = self._news, set()
         is_sweep = self._clock() - self._swept_at_s >= SWEEP_S
         if is_sweep:
+            live = {(row.run_id, row.attempt) for row in self._queue.active() if row.attempt}
             self._swept_at_s = self._clock()
-            news |= {(row.run_id, row.attempt) for row in self._queue.active() if row.attempt}
+            with self._ingesting:
+                self._ingest.forget_others(live)
+            self.logs.forget_others(live)
+            news |= live
         for run_id, attempt in sorted(news):
             self._take_news(run_id, attempt, is_sweep=is_sweep)
 
@@ -156,6 +160,17 @@ class Head:
                     self._ingest.take_rows(run_id, attempt, self.logs.file(run_id, attempt, METRICS))
         except (OSError, StoreError) as error:  # of one run: the others go on, and it is tried again
             logger.warning("run %s, attempt %d: its files were not taken: %s", run_id, attempt, error)
+        except Exception:  # a run may leave anything in its files: that is no fault of the others
+            logger.exception("run %s, attempt %d: its files were not taken", run_id, attempt)
+
+    def _take_last(self, place: RunPlace) -> None:
+        """Take the files of an attempt that has ended, as far as they can be: its end is recorded anyhow."""
+        try:
+            self._take_files(place)
+        except StoreError:
+            raise  # who asked comes again
+        except Exception:  # as above
+            logger.exception("run %s, attempt %d: its last files were not taken", place.run_id, place.attempt)
 
     def _take_files(self, place: RunPlace) -> None:
         metrics = self.logs.file(place.run_id, place.attempt, METRICS)

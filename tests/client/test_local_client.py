@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -10,26 +9,10 @@ from utp.client.local_client import LocalClient
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.logs.places import copies_folder
-from utp.settings import Settings
-from utp.store.database import Database
-from utp.store.engines import database_url, open_engine
 from utp.store.recorder.queueing import QueuedRun
 from utp.store.states import Outcome, Wish
-from utp.store.upgrade import upgrade
 
 CONFIG = TrainConfig(root="data", model_flavour="builtin/vit-tiny", load_pretrained=False)
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[LocalClient]:
-    mounts = {"DATASETS_DIR": tmp_path / "datasets", "SHARED_LOGS_DIR": tmp_path / "shared"}
-    settings = Settings.model_validate({"UTP_HOME": tmp_path / "home", **mounts})
-    database = Database(open_engine(database_url(settings)))
-    upgrade(database)
-    database.close()
-    client = LocalClient(settings)
-    yield client
-    client.database.close()
 
 
 @pytest.fixture

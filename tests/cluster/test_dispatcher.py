@@ -321,3 +321,27 @@ def test_only_one_process_leads(stage: Stage) -> None:
     first.close()
     assert second.is_held()
     second.close()
+
+
+@pytest.mark.parametrize("content", ['{"outcome": "wonderful"}', '{"outcome": "failed", "kind": 7}', '{"outcome": []}'])
+def test_result_that_makes_no_sense_counts_as_missing_and_holds_up_nobody(
+    stage: Stage, running: str, content: str
+) -> None:
+    other = stage.submit()
+    stage.write_result(running)
+    (Path(stage.run(running).run_dir) / "attempts" / "1" / "result.json").write_text(content)
+    stage.jobs.end(stage.job_id(running), JobStatus.FAILED, "Job failed with exit code 1: traceback")
+    stage.step()
+    assert stage.state(other) is RunState.STARTING
+    stage.watch(2 * LEASE_S)
+    assert stage.run(running).failure_kind is FailureKind.INTERNAL
+
+
+def test_run_whose_folder_can_not_be_read_holds_up_nobody(stage: Stage, running: str) -> None:
+    other = stage.submit()
+    Path(stage.run(running).run_dir, "attempts").write_text("a file in the way")
+    stage.step()
+    assert stage.state(other) is RunState.STARTING
+    stage.jobs.forget()
+    stage.watch(2 * LEASE_S)
+    assert stage.attempts(running)[0].outcome is Outcome.LOST

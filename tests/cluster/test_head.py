@@ -334,6 +334,31 @@ def test_one_run_whose_files_are_broken_does_not_hold_up_the_others(platform: Pl
     assert platform.num_points(well.run_id, "train_loss") == 3
 
 
+def test_files_that_make_no_sense_hold_up_neither_the_others_nor_the_end(platform: Platform) -> None:
+    broken, well = platform.submit(), platform.submit()
+    for worker in (broken, well):
+        worker.start()
+        worker.train(1, 3)
+    write_json_durably(broken.paths.environment, {"data": "photos"})
+    platform.tick()
+    assert platform.num_points(well.run_id, "train_loss") == 3
+    broken.end()
+    assert platform.run(broken.run_id).state is RunState.SUCCEEDED
+
+
+def test_nothing_is_remembered_of_attempts_that_have_ended(platform: Platform) -> None:
+    worker = platform.submit()
+    worker.start()
+    worker.train(1, 3)
+    worker.end()
+    worker.shipper.ship()  # its last lines come after the dispatcher has read its result
+    platform.tick()
+    assert platform.num_points(worker.run_id, "train_loss") == 3
+    platform.tick()
+    assert not platform.head.logs._streams
+    assert not platform.head._ingest._done
+
+
 def test_figures_and_the_dataset_are_recorded(platform: Platform) -> None:
     worker = platform.submit()
     worker.start()

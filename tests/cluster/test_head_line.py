@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -111,3 +112,23 @@ def test_without_a_platform_everything_may_be_saved(tmp_path: Path) -> None:
     line.check_lease()
     assert line.send("rank0.log", 0, b"x") is None
     line.close({})
+
+
+class StutteringPath(type(Path())):  # type: ignore[misc]  # the class of this system's paths
+    def exists(self) -> bool:
+        raise OSError(errno.ESTALE, "stale file handle")
+
+
+def test_beats_go_on_while_the_storage_stutters(head: FakeHead) -> None:
+    def refuse(sentence: str) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    head.is_away = True
+    line = HeadLine(lambda: head, ("id", 2, "name"), StutteringPath("stop"), refuse, lease_s=0.2, interval_s=0.01)
+    line.start()
+    assert not head.beaten.wait(0.1)
+    head.is_away = False
+    assert head.beaten.wait(20)
+    line.check_lease()
+    head.is_away = True
+    line.close({"outcome": "succeeded"})

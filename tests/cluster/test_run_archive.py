@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import stat
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,16 @@ def test_altered_content_is_refused_and_leaves_nothing(elsewhere: Settings, tmp_
     with pytest.raises(ArchiveRefused, match="not what was exported"):
         unpack_run(archive, elsewhere)
     assert left_behind(elsewhere) == []
+
+
+def test_directory_that_is_said_to_lie_beyond_the_file_is_refused(elsewhere: Settings, tmp_path: Path) -> None:
+    archive = forge(tmp_path / "run.zip", {})
+    content = bytearray(archive.read_bytes())
+    content[-10:-6] = b"\xff" * 4  # its length stands in the larger end
+    content[-22:-22] = struct.pack("<4sLQL", b"PK\x06\x07", 0, 2**64 - 1, 1)
+    archive.write_bytes(content)
+    with pytest.raises(ArchiveRefused, match="beyond"):
+        unpack_run(archive, elsewhere)
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from utp.cluster.demand import explain_unsatisfiable
 from utp.cluster.store_nodes import read_nodes
-from utp.config.paths import RunPaths
 from utp.config.placing import make_absolute
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.errors import ConfigError
-from utp.logs.pages import read_page
+from utp.logs.pages import read_page, read_page_before
+from utp.logs.places import find_log
 from utp.settings import Settings
 from utp.store.database import open_database
 from utp.store.recorder import Recorder
@@ -91,18 +91,17 @@ class LocalClient:
         """Add a project, or change its description and its limit of GPUs."""
         self._recorder.set_project(name, description=description, max_gpus=max_gpus)
 
-    def last_log_lines(self, run: str, *, attempt: int | None, rank: int, num_lines: int | None) -> Sequence[str]:
+    def last_log_lines(self, run: str, *, attempt: int | None, rank: int, num_lines: int | None) -> Iterable[str]:
         """Return the last lines of a rank's log, of the newest attempt without one named. Raises `RunNotFound`."""
         detail = self.get(run)
         chosen = attempt if attempt is not None else max(1, detail.attempt)
-        path = RunPaths(Path(detail.run_dir), Path(detail.run_dir)).attempt(chosen).log(rank)
+        path = self._find_log(detail, chosen, rank)
         if not path.is_file():
             known = f"it has attempts 1 to {detail.attempt}" if detail.attempt else "it has not begun"
             raise ConfigError(
                 (f"attempt: {detail.name} has no log of rank {rank} in attempt {chosen}; it has {known}",)
             )
-        lines = [line for page in _pages(path) for line in page]
-        return lines if num_lines is None else lines[len(lines) - min(num_lines, len(lines)) :]
+        return _all_lines(path) if num_lines is None else _last_lines(path, num_lines)
 
     def log_lines(self, run: str, *, is_followed: bool, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
         """Yield the lines of the first rank's log, of all attempts; following, until the run has ended."""
@@ -111,12 +110,13 @@ class LocalClient:
         while True:
             detail = self._runs.get(run_id)
             is_over = not is_followed or not (detail.state in LIVE or detail.state is RunState.QUEUED)
-            path = RunPaths(Path(detail.run_dir), Path(detail.run_dir)).attempt(attempt).log(rank=0)
-            page = read_page(path, offset)
-            lines = page.lines if is_over else [line for line in page.lines if line.is_complete]
+            is_past = is_over or attempt < detail.attempt
+            page = read_page(self._find_log(detail, attempt, rank=0), offset)
+            # A line whose newline has not come is given again, so it is taken once nothing is appended any more.
+            lines = [line for line in page.lines if is_past or line.start < page.end]
             yield from (line.text for line in lines)
             offset = page.end
-            if page.end < page.size_bytes and lines:
+            if lines and lines[-1].start < page.end < page.size_bytes:
                 continue
             if attempt < detail.attempt:
                 attempt, offset = attempt + 1, 0
@@ -125,9 +125,24 @@ class LocalClient:
             else:
                 sleep(POLL_S)
 
+    def _find_log(self, detail: RunDetail, attempt: int, rank: int) -> Path:
+        return find_log(self._settings.home, detail.run_dir, detail.id, attempt, f"rank{rank}.log")
 
-def _pages(path: Path) -> Iterator[list[str]]:
+
+def _all_lines(path: Path) -> Iterator[str]:
     page = read_page(path, 0)
     while page.lines:
-        yield [line.text for line in page.lines]
+        yield from (line.text for line in page.lines)
+        if page.lines[-1].start >= page.end:  # its newline has not come: it would be given again
+            return
         page = read_page(path, page.end)
+
+
+def _last_lines(path: Path, num_lines: int) -> list[str]:
+    """Return the last lines, read from the end: a log may have many gigabytes."""
+    page = read_page_before(path)
+    lines = [line.text for line in page.lines]
+    while len(lines) < num_lines and page.start > 0:
+        page = read_page_before(path, page.start)
+        lines[:0] = [line.text for line in page.lines]
+    return lines[max(0, len(lines) - num_lines) :]

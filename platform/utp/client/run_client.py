@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from utp.config.request import RunRequest
@@ -41,7 +41,7 @@ class RunClient(Protocol):
         """Queue a failed or stopped run again."""
         ...
 
-    def last_log_lines(self, run: str, *, attempt: int | None, rank: int, num_lines: int | None) -> Sequence[str]:
+    def last_log_lines(self, run: str, *, attempt: int | None, rank: int, num_lines: int | None) -> Iterable[str]:
         """Return the last lines of a rank's log, of the newest attempt without one named."""
         ...
 

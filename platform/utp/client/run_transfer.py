@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from utp.client.local_client import LocalClient
+from utp.cluster.archive_checks import ArchiveRefused
 from utp.cluster.run_archive import ArchiveContent, export_run
 from utp.cluster.run_import import import_run
 from utp.cluster.run_unpacking import unpack_run
 from utp.config.naming import open_run
 from utp.config.paths import RunPaths
-from utp.core.checkpoint import CheckpointStore
-from utp.core.checkpoint_choice import BEST, LAST
-from utp.errors import ConfigError
+from utp.errors import ConfigError, UtpError
+from utp.store.errors import RunNotFound, StoreError
 from utp.store.recorder import Recorder
 from utp.store.repositories.run_rows import read_rows
+from utp.store.repositories.runs import RunRepository
 from utp.store.states import LIVE
 
 SUFFIX = ".utp.zip"
@@ -35,9 +38,8 @@ def export_to(client: LocalClient, run: str, file: Path | None) -> tuple[Path, A
     if not target.parent.is_dir():
         raise ConfigError((f"file: there is no folder {target.parent}; make it, or name another",))
     paths = RunPaths(Path(detail.run_dir), Path(detail.checkpoint_dir))
-    chosen = (BEST, LAST) if CheckpointStore(paths.checkpoint_dir, attempt=0).committed() else ()
     rows = json.loads(json.dumps(read_rows(client.database, detail.id)))
-    return target, export_run(paths, target, checkpoints=chosen, store_rows=rows)
+    return target, export_run(paths, target, store_rows=rows)
 
 
 def import_from(client: LocalClient, source: Path, *, project: str, owner: str) -> str:
@@ -45,12 +47,26 @@ def import_from(client: LocalClient, source: Path, *, project: str, owner: str) 
 
     Raises:
         ConfigError: there is no such file or directory, or what it holds is no run that has ended.
-        ArchiveRefused: the file is torn, altered or hostile.
+        ArchiveRefused: the file is torn, altered or hostile; nothing of it is left then.
     """
+    recorder = Recorder(client.database)
     if source.is_dir():
-        paths = open_run(source, client.settings)
-    elif source.is_file():
-        paths = unpack_run(source, client.settings).paths
-    else:
+        return import_run(open_run(source, client.settings), recorder, client.settings, project=project, owner=owner)
+    if not source.is_file():
         raise ConfigError((f"source: there is no {source}; name a file of `utp run export`, or a run's directory",))
-    return import_run(paths, Recorder(client.database), client.settings, project=project, owner=owner)
+    paths = unpack_run(source, client.settings).paths
+    try:
+        return import_run(paths, recorder, client.settings, project=project, owner=owner, is_copy=True)
+    except BaseException as error:
+        _undo(client, paths)
+        if isinstance(error, UtpError | OSError) or not isinstance(error, Exception):
+            raise
+        raise ArchiveRefused(str(source), f"what it holds makes no sense ({type(error).__name__}: {error})") from error
+
+
+def _undo(client: LocalClient, paths: RunPaths) -> None:
+    """Remove a run that came out of an archive and could not be recorded whole."""
+    with suppress(StoreError, RunNotFound):
+        Recorder(client.database).delete_run(RunRepository(client.database).find(str(paths.run_dir)))
+    for directory in (paths.run_dir, paths.checkpoint_dir):
+        shutil.rmtree(directory, ignore_errors=True)

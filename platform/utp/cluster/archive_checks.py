@@ -51,7 +51,10 @@ def refuse_large_directory(raw: BinaryIO, file: Path) -> None:
     directory_bytes = _END.unpack(end)[5]
     if directory_bytes == 0xFFFFFFFF:
         raw.seek(max(0, size - _END.size - _END_64_LOCATOR.size))
-        raw.seek(_END_64_LOCATOR.unpack(raw.read(_END_64_LOCATOR.size))[2])
+        end_64 = _END_64_LOCATOR.unpack(raw.read(_END_64_LOCATOR.size))[2]
+        if end_64 > size:
+            raise ArchiveRefused(str(file), "its end names a place beyond it")
+        raw.seek(end_64)
         directory_bytes = _END_64.unpack(raw.read(_END_64.size))[8]
     raw.seek(0)
     if directory_bytes > MAX_DIRECTORY_BYTES:

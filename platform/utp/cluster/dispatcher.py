@@ -14,7 +14,7 @@ from typing import Any
 
 from utp.cluster.admission import Plan, decide
 from utp.cluster.attempt_end import End, conclude
-from utp.cluster.attempt_result import read_result
+from utp.cluster.attempt_result import find_result
 from utp.cluster.inventory import Inventory, NodeState
 from utp.cluster.job_client import ClusterUnreachable, JobClient, JobReport, JobStatus
 from utp.cluster.limits import Policy
@@ -154,7 +154,7 @@ class Dispatcher:
         return min(row.last_progress_age_s or 0.0, self._watched_s())
 
     def _look_after(self, row: ActiveRow) -> None:
-        if result := read_result(row.run_dir, row.attempt):
+        if result := find_result(row.run_dir, row.attempt):
             self._take_result(row, result)
             return
         report = self._jobs.report(row.submission_id)
@@ -228,7 +228,7 @@ class Dispatcher:
             self._recorder.set_health(row.run_id, row.attempt, Health.OK)
 
     def _end(self, row: ActiveRow, end: End) -> None:
-        if result := read_result(row.run_dir, row.attempt):  # it may have come since
+        if result := find_result(row.run_dir, row.attempt):  # it may have come since
             self._take_result(row, result)
             return
         self._recorder.end_attempt(

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from utp.cluster.attempt_result import read_result
 from utp.cluster.beats import Beats
 from utp.cluster.ingest import Ingest
 from utp.cluster.log_hub import LogHub
@@ -24,7 +25,7 @@ from utp.cluster.run_channel import RegisteredRun
 from utp.config.loading import parse_config
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
-from utp.core.journal import assemble_run, read_json
+from utp.core.journal import assemble_run
 from utp.logs.places import copies_folder
 from utp.settings import Settings
 from utp.store.database import Database
@@ -120,11 +121,11 @@ class Head:
         if place is None or place.attempt != attempt:
             return None
         paths = _paths(place)
-        result = read_json(paths.attempt(attempt).result) or result
+        result = read_result(paths.attempt(attempt)) or result
         if not result:
             return None
         with self._ingesting:
-            self._take_files(place)
+            self._take_last(place)
             state = self._ingest.end_attempt(run_id, attempt, result)
             if paths.attempts.is_dir():
                 assemble_run(paths)
@@ -138,8 +139,12 @@ class Head:
             news, self._news = self._news, set()
         is_sweep = self._clock() - self._swept_at_s >= SWEEP_S
         if is_sweep:
+            live = {(row.run_id, row.attempt) for row in self._queue.active() if row.attempt}
             self._swept_at_s = self._clock()
-            news |= {(row.run_id, row.attempt) for row in self._queue.active() if row.attempt}
+            with self._ingesting:
+                self._ingest.forget_others(live)
+            self.logs.forget_others(live)
+            news |= live
         for run_id, attempt in sorted(news):
             self._take_news(run_id, attempt, is_sweep=is_sweep)
 
@@ -155,6 +160,17 @@ class Head:
                     self._ingest.take_rows(run_id, attempt, self.logs.file(run_id, attempt, METRICS))
         except (OSError, StoreError) as error:  # of one run: the others go on, and it is tried again
             logger.warning("run %s, attempt %d: its files were not taken: %s", run_id, attempt, error)
+        except Exception:  # a run may leave anything in its files: that is no fault of the others
+            logger.exception("run %s, attempt %d: its files were not taken", run_id, attempt)
+
+    def _take_last(self, place: RunPlace) -> None:
+        """Take the files of an attempt that has ended, as far as they can be: its end is recorded anyhow."""
+        try:
+            self._take_files(place)
+        except StoreError:
+            raise  # who asked comes again
+        except Exception:  # as above
+            logger.exception("run %s, attempt %d: its last files were not taken", place.run_id, place.attempt)
 
     def _take_files(self, place: RunPlace) -> None:
         metrics = self.logs.file(place.run_id, place.attempt, METRICS)

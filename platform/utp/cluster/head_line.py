@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ class HeadLine:
                 self._channel.started(self._run_id, self._attempt, self._facts)
             self._channel.ended(self._run_id, self._attempt, result)
         except OSError as error:
-            self._note(f"the head was not told how the attempt ended ({error}); it will read result.json")
+            self._say(f"the head was not told how the attempt ended ({error}); it will read result.json")
 
     def _may_decide(self) -> bool:
         has_lease = time.monotonic() - self._answered_at < self._lease_s
@@ -141,8 +142,9 @@ class HeadLine:
 
     def _beat_on(self) -> None:
         while not self._closing.is_set() and not self._is_superseded:
-            if self._stop_file.exists():
-                self._wish = "stop"
+            with suppress(OSError):  # a mount that stutters: the beats have to go on
+                if self._stop_file.exists():
+                    self._wish = "stop"
             if self._has_platform:
                 self._beat()
             self._closing.wait(self._interval_s)
@@ -160,12 +162,16 @@ class HeadLine:
             self._take_answer(channel.beat(self._run_id, self._attempt, *self._progress))
         except OSError as error:
             if not self._is_away:
-                self._note(f"the head can't be reached ({error}); training goes on, and tells it later")
+                self._say(f"the head can't be reached ({error}); training goes on, and tells it later")
             self._is_away = True
+
+    def _say(self, sentence: str) -> None:
+        with suppress(OSError):  # the log's disk is full, or away
+            self._note(sentence)
 
     def _take_answer(self, wish: str | None, *, has_platform: bool = True) -> None:
         if self._is_away:
-            self._note("the head is there again")
+            self._say("the head is there again")
         with self._answered:
             self._is_away, self._has_platform = False, has_platform
             self._answered_at = time.monotonic()

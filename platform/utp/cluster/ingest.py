@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,10 @@ class Ingest:
         """Record how an attempt ended, by its `result.json`; return the run's state, None if it had ended before."""
         self._done.pop((run_id, attempt), None)
         return record_result(self._recorder, run_id, attempt, result)
+
+    def forget_others(self, live: Collection[tuple[str, int]]) -> None:
+        """Forget all attempts but these: one that has ended may have been looked at once more."""
+        self._done = defaultdict(_Done, {key: done for key, done in self._done.items() if key in live})
 
     def _take_checkpoints(self, run_id: str, attempt: int, paths: RunPaths) -> None:
         if not paths.checkpoint_dir.is_dir():

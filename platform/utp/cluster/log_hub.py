@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from utp.cluster.log_subscription import Chunk, Subscription
@@ -80,8 +80,15 @@ class LogHub:
 
     def forget(self, run_id: str, attempt: int) -> None:
         """Let go of an attempt that has ended; its files stay, and its subscribers are told."""
+        self._forget(lambda key: key[:2] == (run_id, attempt))
+
+    def forget_others(self, live: Collection[tuple[str, int]]) -> None:
+        """Let go of all attempts but these: a worker beside the first may still have sent lines of one that ended."""
+        self._forget(lambda key: key[:2] not in live)
+
+    def _forget(self, is_over: Callable[[StreamKey], bool]) -> None:
         with self._lock:
-            keys = [key for key in self._streams if key[:2] == (run_id, attempt)]
+            keys = [key for key in self._streams if is_over(key)]
             streams = [self._streams.pop(key) for key in keys]
         for stream in streams:
             stream.close()

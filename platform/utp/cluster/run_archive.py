@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from utp.config.paths import RunPaths
-from utp.core.checkpoint_choice import BEST, LAST, choose_checkpoint
+from utp.core.checkpoint import CheckpointStore
+from utp.core.checkpoint_choice import BEST, LAST, choose_checkpoint, has_best
 from utp.core.durable import replacing
 from utp.core.journal import LOCK, utc_now
 
@@ -43,7 +44,7 @@ def export_run(
     paths: RunPaths,
     file: Path,
     *,
-    checkpoints: Sequence[str] = (BEST, LAST),
+    checkpoints: Sequence[str] | None = None,
     store_rows: Mapping[str, Any] | None = None,
 ) -> ArchiveContent:
     """Write a run into one file, which is there whole or not at all; needs memory for a piece of a file only.
@@ -51,15 +52,16 @@ def export_run(
     Args:
         paths: of the run.
         file: to write; replaced if it is there.
-        checkpoints: names, `best` or `last`; none for a run without weights.
+        checkpoints: names, `best` or `last`, () for a run without weights; None: the best and the last, if there.
         store_rows: the store's rows of the run by table, as JSON.
 
     Raises:
         ConfigError: there is no such checkpoint.
         CheckpointUnreadable: one does not verify.
     """
-    chosen = [choose_checkpoint(paths, name).directory for name in checkpoints]
-    derived = [paths.best_weights, paths.best_meta, paths.hf] if BEST in checkpoints else []
+    names = _checkpoints_there(paths) if checkpoints is None else checkpoints
+    chosen = [choose_checkpoint(paths, name).directory for name in names]
+    derived = [paths.best_weights, paths.best_meta, paths.hf] if BEST in names else []
     with replacing(file) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         entries = [_add_file(archive, name, path) for name, path in _run_files(paths)]
         for root in dict.fromkeys([*chosen, *derived]):
@@ -76,6 +78,12 @@ def export_run(
         _add_bytes(archive, MANIFEST_NAME, _json(manifest))
     size_bytes = sum(entry["size_bytes"] for entry in entries)
     return ArchiveContent(run=paths.name, num_files=len(entries), size_bytes=size_bytes)
+
+
+def _checkpoints_there(paths: RunPaths) -> Sequence[str]:
+    if not CheckpointStore(paths.checkpoint_dir, attempt=0).committed():
+        return ()
+    return (BEST, LAST) if has_best(paths) else (LAST,)
 
 
 def _run_files(paths: RunPaths) -> Iterator[tuple[str, Path]]:

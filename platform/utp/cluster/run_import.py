@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from utp.cluster.attempt_result import read_result
 from utp.cluster.ingest import Ingest
 from utp.config.loading import read_config
 from utp.config.paths import AttemptPaths, RunPaths, dataset_root
@@ -16,20 +19,29 @@ from utp.store.recorder import Recorder
 from utp.store.recorder.adoption import AdoptedAttempt
 from utp.store.states import Outcome
 
+_ATTEMPT = TypeAdapter(AdoptedAttempt)
 NO_WORD = "its process ended without a word"
 
 
 def import_run(
-    paths: RunPaths, recorder: Recorder, settings: Settings, *, project: str = "default", owner: str = ""
+    paths: RunPaths,
+    recorder: Recorder,
+    settings: Settings,
+    *,
+    project: str = "default",
+    owner: str = "",
+    is_copy: bool = False,
 ) -> str:
     """Record a run with its attempts, metrics, checkpoints and figures; return its id. May be done again.
+
+    One that is a copy has no process, though its last attempt may have left no word on another machine.
 
     Raises:
         ConfigError: the run is alive, or its config can't be read.
         PathRefused: the root of its dataset leads outside its mount.
     """
     config = read_config(paths.config)
-    if summarise_run(paths.run_dir).outcome == "running":
+    if not is_copy and summarise_run(paths.run_dir).outcome == "running":
         raise ConfigError((f"{paths.run_dir}: the run is alive; import it once it has ended, or stop it first",))
     assemble_run(paths)
     numbers = attempt_numbers(paths)
@@ -49,21 +61,22 @@ def import_run(
 
 
 def _read_attempt(number: int, paths: AttemptPaths) -> AdoptedAttempt:
-    start, result = read_json(paths.directory / START), read_json(paths.result)
-    kind = result.get("kind") or (None if result else FailureKind.LOST)
-    return AdoptedAttempt(
-        attempt=number,
-        start_step=start.get("resumed_step"),
-        host=start.get("host"),
-        pid=start.get("pid"),
-        started_at=_seconds(start.get("started_at")),
-        ended_at=_seconds(result.get("ended_at")) or _last_word(paths),
-        outcome=Outcome(result.get("outcome", Outcome.LOST)),
-        failure_kind=FailureKind(kind) if kind else None,
-        message=result.get("message") if result else NO_WORD,
-        step=result.get("step") or 0,
-        epoch=result.get("epoch") or 0,
-    )
+    start, result = read_json(paths.directory / START), read_result(paths)
+    kind = result.get("kind") if result else FailureKind.LOST
+    told = {
+        "attempt": number,
+        "start_step": start.get("resumed_step"),
+        "host": start.get("host"),
+        "pid": start.get("pid"),
+        "started_at": _seconds(start.get("started_at")),
+        "ended_at": _seconds(result.get("ended_at")) or _last_word(paths),
+        "outcome": result.get("outcome", Outcome.LOST),
+        "failure_kind": kind,
+        "message": result.get("message") if result else NO_WORD,
+        "step": result.get("step") or 0,
+        "epoch": result.get("epoch") or 0,
+    }
+    return _ATTEMPT.validate_python(told)
 
 
 def _seconds(time: Any) -> float | None:

@@ -33,6 +33,11 @@ def choose_checkpoint(paths: RunPaths, wanted: str) -> Checkpoint:
     return _verified(paths, committed[name])
 
 
+def has_best(paths: RunPaths) -> bool:
+    """Whether a best one is known: a run that was stopped within its first epoch has none. Raises as above."""
+    return _best_name(choose_checkpoint(paths, LAST)) is not None
+
+
 def _best_name(newest: Checkpoint) -> str | None:
     best = newest.read_state()["state"]["progress"].get("best")
     return str(best["checkpoint"]) if best else None

@@ -52,7 +52,7 @@ def keep_extremes(points: Points, bucket_size: int) -> Points:
     """Return the lowest and the highest point of each `bucket_size` points, by step."""
     if bucket_size <= 1:
         return points
-    values = points.values
+    values = points.values.tolist()  # an array would make its numbers anew at each of the four looks
     kept: list[tuple[int, ...]] = []
     for start in range(0, len(values), bucket_size):
         bucket = values[start : start + bucket_size]

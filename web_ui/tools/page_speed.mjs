@@ -62,13 +62,15 @@ async function curves() {
   );
   await page.waitForTimeout(1500); // the chart of the best runs is drawn
   await page.evaluate((n) => {
+    const few = document.querySelector(".uplot");
     document.addEventListener(
       "click",
       () => {
         window.clicked = performance.now();
         const look = () => {
           const names = document.querySelectorAll("[data-legend] button").length;
-          const isDrawn = names >= n && document.querySelector(".uplot canvas");
+          const chart = document.querySelector(".uplot");
+          const isDrawn = names >= n && chart && chart !== few;
           if (isDrawn)
             requestAnimationFrame(() =>
               setTimeout(() => {

@@ -86,9 +86,10 @@ def _extremes_of_buckets(values: array[float], size: int) -> list[tuple[int, ...
 
     In order.
     """
+    numbers = values.tolist()  # an array would make its numbers anew at each of the four looks
     kept: list[tuple[int, ...]] = []
-    for start in range(0, len(values), size):
-        bucket = values[start : start + size].tolist()
+    for start in range(0, len(numbers), size):
+        bucket = numbers[start : start + size]
         low, high = start + bucket.index(min(bucket)), start + bucket.index(max(bucket))
         kept.append((low,) if low == high else (low, high) if low < high else (high, low))
     return kept

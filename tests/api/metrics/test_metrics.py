@@ -36,6 +36,13 @@ def test_curve_holds_what_the_run_wrote(digits_client: TestClient, digits: Digit
     assert sorted(by_step["times_s"]) == by_step["times_s"]
 
 
+def test_curve_without_axes_has_its_points_alone(digits_client: TestClient, digits: DigitsRuns) -> None:
+    params = {"run_ids": digits.finished, "names": "train_loss"}
+    (whole,) = digits_client.get("/api/v1/metrics", params=params).json()["items"]
+    (bare,) = digits_client.get("/api/v1/metrics", params={**params, "axes": "false"}).json()["items"]
+    assert bare == {**whole, "epochs": None, "times_s": None}
+
+
 def test_only_new_points_come_behind_a_step(digits_client: TestClient, digits: DigitsRuns) -> None:
     params = {"run_ids": digits.finished, "names": "train_loss", "after_step": "2"}
     (curve,) = digits_client.get("/api/v1/metrics", params=params).json()["items"]

@@ -30,11 +30,13 @@ def list_metrics(
     names: CurveNames = EVERY_NAME,
     max_points: MaxPoints = 2000,
     after_step: Annotated[int | None, Query(ge=-1, le=MAX_STEP, description="Only what is behind it.")] = None,
+    axes: Annotated[bool, Query(description="With epoch and time of each step.")] = True,
 ) -> CurveList:
     """Return curves of runs, thinned out so that no spike is lost."""
     ids = split_ids(run_ids, "run_ids", at_least=1, at_most=MAX_RUNS)
     wanted = {name for name in names.split(",") if name}
-    return MetricService(services, principal).read_curves(ids, wanted, max_points=max_points, after_step=after_step)
+    service = MetricService(services, principal)
+    return service.read_curves(ids, wanted, max_points=max_points, after_step=after_step, with_axes=axes)
 
 
 @router.get("/runs/{run_id}/metrics/names", operation_id="list_metric_names")

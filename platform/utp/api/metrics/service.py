@@ -30,7 +30,9 @@ MAX_CURVES = 1000
 MAX_POINTS_IN_ALL = 500_000
 """Of one answer, about 30 MB; more curves get fewer points each."""
 AXIS_POINTS = 5000
-"""Of the series that tell epoch and time of steps; between them it is interpolated."""
+"""Of a series that tells epoch or time of steps; between them it is interpolated."""
+AXIS_POINTS_IN_ALL = 50_000
+"""Of all runs of one answer: half a chart's pixels for each of 100."""
 EVERY_NAME = "*"
 
 Axes = Mapping[tuple[str, str], Points]
@@ -46,7 +48,13 @@ class MetricService:
         self._curves = CurveRepository(services.database)
 
     def read_curves(
-        self, run_ids: Sequence[str], names: Collection[str], *, max_points: int, after_step: int | None
+        self,
+        run_ids: Sequence[str],
+        names: Collection[str],
+        *,
+        max_points: int,
+        after_step: int | None = None,
+        with_axes: bool = True,
     ) -> CurveList:
         """Return the curves of these names that the runs have.
 
@@ -55,10 +63,10 @@ class MetricService:
             InvalidRequest: more than `MAX_CURVES` are meant.
         """
         with self._services.database.read():
-            return self._read_curves(run_ids, names, max_points, after_step)
+            return self._read_curves(run_ids, names, max_points, after_step, with_axes)
 
     def _read_curves(
-        self, run_ids: Sequence[str], names: Collection[str], max_points: int, after_step: int | None
+        self, run_ids: Sequence[str], names: Collection[str], max_points: int, after_step: int | None, with_axes: bool
     ) -> CurveList:
         require_runs(self._services, self._principal, run_ids)
         wanted = self._find_series(run_ids, names)
@@ -70,7 +78,7 @@ class MetricService:
         ids = {name for of_run in wanted.values() for _, name in of_run}
         curves = self._curves.read_curves(run_ids, sorted(ids), max_points=max_points, first_step=first_step)
         chosen = [curve for curve in curves if (curve.kind, curve.name) in wanted[curve.run_id]]
-        epochs, times = self._read_axes(run_ids)
+        epochs, times = self._read_axes(run_ids) if with_axes else ({}, {})
         items = [
             _to_curve(curve, wanted[curve.run_id][curve.kind, curve.name], epochs, times, after_step)
             for curve in chosen
@@ -94,7 +102,7 @@ class MetricService:
         latest = self._curves.latest_values([run_id])[run_id]
         names = public_names([(one.kind, one.name) for one in latest]).values()
         system = [name for name in names if group_of(metric_id(name)) == "system"]
-        return self.read_curves([run_id], system, max_points=max_points, after_step=None).items if system else []
+        return self.read_curves([run_id], system, max_points=max_points).items if system else []
 
     def _find_series(self, run_ids: Sequence[str], names: Collection[str]) -> dict[str, dict[SeriesKey, str]]:
         found = {}
@@ -106,7 +114,8 @@ class MetricService:
     def _read_axes(self, run_ids: Sequence[str]) -> tuple[Axes, Axes]:
         """Return epochs and times of steps."""
         axes: dict[str, dict[tuple[str, str], Points]] = defaultdict(dict)
-        for curve in self._curves.read_curves(run_ids, sorted(AXES), max_points=AXIS_POINTS):
+        max_points = min(AXIS_POINTS, AXIS_POINTS_IN_ALL // len(run_ids))
+        for curve in self._curves.read_curves(run_ids, sorted(AXES), max_points=max_points):
             axes[curve.name][curve.run_id, curve.kind] = curve.points
         return axes[EPOCH], axes[TIME]
 

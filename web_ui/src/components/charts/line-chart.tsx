@@ -2,13 +2,11 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import type uPlot from "uplot";
 import { Legend } from "@/components/charts/legend";
-import { type Band, buildPlot } from "@/components/charts/plot";
+import { type Band, buildPlot, MANY_CURVES } from "@/components/charts/plot";
 import { align, type Curve, ema } from "@/lib/curves";
 
 /** A curve of a few epochs is no noise to smooth away. */
 const FEW_POINTS = 60;
-/** More than these are told apart by their smoothed lines alone; the raw ones behind would be a cloud. */
-const MANY_CURVES = 20;
 
 /**
  * Curves on a canvas, live: hundreds of thousands of points. `curves` may change every frame.
@@ -79,9 +77,10 @@ export function LineChart({
       });
     };
     build();
-    const size = new ResizeObserver(() =>
-      plot.current?.setSize({ width: Math.max(120, el.clientWidth), height }),
-    );
+    const size = new ResizeObserver(() => {
+      const width = Math.max(120, el.clientWidth);
+      if (width !== plot.current?.width) plot.current?.setSize({ width, height }); // it would draw all anew
+    });
     size.observe(el);
     const theme = new MutationObserver(build);
     theme.observe(document.documentElement, { attributeFilter: ["class"] });

@@ -1,6 +1,9 @@
 import uPlot from "uplot";
 import { type Curve, tick } from "@/lib/curves";
 
+/** More than these are thin lines, told apart by their smoothed course alone: the raw ones behind would be a cloud. */
+export const MANY_CURVES = 20;
+
 /** A stretch of the x axis with a name, such as an attempt. */
 export type Band = { from: number; to: number; label: string };
 type Plot = {
@@ -53,11 +56,12 @@ function drawBands(u: uPlot, bands: Band[], look: Look) {
 }
 
 function lines(p: Plot, look: Look): uPlot.Series[] {
+  const isCrowded = p.series.length > MANY_CURVES;
   const line = (c: Curve, isRaw: boolean): uPlot.Series => {
     const color = look.color(c.color);
     return {
       stroke: isRaw ? `color-mix(in oklab, ${color} 30%, transparent)` : color,
-      width: isRaw ? 1 : 1.75,
+      width: isRaw || isCrowded ? 1 : 1.75,
       spanGaps: true,
       points: { show: (_, i) => !isRaw && (p.points[i]?.length ?? 0) === 1 },
     };

@@ -25,7 +25,8 @@ const CHARTED = 5;
 function useCharted({ shown }: RunsState): { charted: string[]; selected: string[] } {
   const all = useUi((s) => s.selectedRuns);
   const here = useMemo(() => new Set(shown.map((r) => r.id)), [shown]);
-  const selected = useMemo(() => all.filter((id) => here.has(id)), [all, here]);
+  // As text, so that news of a run leave the list what it was: the chart is drawn anew when it changes.
+  const chosen = useMemo(() => all.filter((id) => here.has(id)).join(","), [all, here]);
   const best = useMemo(() => {
     const ranked = shown.filter((r) => r.best_value != null || r.state === "running");
     const isLower = ranked.some((r) => r.best_metric?.includes("loss"));
@@ -36,8 +37,10 @@ function useCharted({ shown }: RunsState): { charted: string[]; selected: string
       .map((r) => r.id)
       .join(",");
   }, [shown]);
-  const charted = useMemo(() => (selected.length ? selected : best ? best.split(",") : []), [selected, best]);
-  return { charted, selected };
+  return useMemo(() => {
+    const selected = chosen ? chosen.split(",") : [];
+    return { charted: selected.length || !best ? selected : best.split(","), selected };
+  }, [chosen, best]);
 }
 
 function Runs({ id }: { id: string }) {

@@ -29,14 +29,18 @@ export function RunsChart({
   const best = runs.find((r) => r.best_metric)?.best_metric ?? "val_loss";
   const [name, setName] = useQueryState("metric", best, true);
   const wanted = useMemo(() => [name], [name]);
-  const alive = useMemo(
-    () => runs.filter((r) => charted.includes(r.id) && isAlive(r.state)).map((r) => r.id),
-    [runs, charted],
-  );
+  const byId = useMemo(() => new Map(runs.map((r) => [r.id, r])), [runs]);
+  const alive = charted.filter((id) => isAlive(byId.get(id)?.state ?? "succeeded"));
   const { curves, error, isPending, refetch } = useCurves(charted, wanted, alive);
   const xAxis = useUi((s) => s.xAxis);
-  const nameOf = (id: string) => runs.find((r) => r.id === id)?.name ?? id;
-  const drawn = curves.map((c) => toCurve(c, xAxis, nameOf(c.runId), seriesColor(charted.indexOf(c.runId))));
+  const titles = JSON.stringify(charted.map((id) => byId.get(id)?.name ?? id));
+  const drawn = useMemo(() => {
+    const names = JSON.parse(titles) as string[];
+    return curves.flatMap((c) => {
+      const i = charted.indexOf(c.runId);
+      return i < 0 ? [] : [toCurve(c, xAxis, names[i] ?? c.runId, seriesColor(i))];
+    });
+  }, [curves, charted, titles, xAxis]);
   const choices = [
     ...new Set([
       best,

@@ -9974,6 +9974,8 @@ export interface operations {
                 max_points?: number;
                 /** @description Only what is behind it. */
                 after_step?: number | null;
+                /** @description With epoch and time of each step. */
+                axes?: boolean;
             };
             header?: never;
             path?: never;

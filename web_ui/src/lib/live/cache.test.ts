@@ -16,7 +16,7 @@ it("puts a run's news into its page and into every list of its project", () => {
   const seq = takeRunMessages(
     client,
     [{ type: "run", id: 1, seq: 7, run: { ...run, wait_reason: "", step: 20 } }],
-    "r1",
+    { runId: "r1" },
   );
   expect(seq).toBe(7);
   expect(client.getQueryData(["runs", "r1"])).toMatchObject({ step: 20, config: { lr: 1 } });
@@ -38,4 +38,18 @@ it("reads the run's page anew when its state changed, and a list anew that a run
   const asked = invalidate.mock.calls.map(([f]) => f?.queryKey);
   expect(asked).toContainEqual(["runs", "r1"]);
   expect(asked).toContainEqual(["projects"]);
+});
+
+it("looks once for a run that no list shows, not at each of its steps", () => {
+  const client = new QueryClient();
+  const invalidate = vi.spyOn(client, "invalidateQueries");
+  const places = new Map<string, string>();
+  const say = (change: Partial<ReturnType<typeof aRun>>) => {
+    const run = { ...aRun({ id: "r1", project_id: "p", state: "running", ...change }), wait_reason: "" };
+    takeRunMessages(client, [{ type: "run", id: 1, seq: 1, run }], { places });
+  };
+  for (let step = 0; step < 5; step++) say({ step });
+  expect(invalidate).toHaveBeenCalledTimes(1);
+  say({ step: 5, state: "succeeded" });
+  expect(invalidate).toHaveBeenCalledTimes(2);
 });

@@ -47,13 +47,23 @@ function noteEvent(client: QueryClient, runId: string, type: string) {
     if (type.includes(part)) void client.invalidateQueries({ queryKey: ["runs", runId, key] });
 }
 
-export function takeRunMessages(client: QueryClient, batch: ServerMessage[], runId?: string): number {
+/** What lists are chosen by: a run that none shows is looked for again when this changes, not at each step it makes. */
+const placeOf = (r: News) =>
+  JSON.stringify([r.state, r.name, r.owner, r.tags, r.group_id, r.archived_at, r.best_value]);
+
+export function takeRunMessages(
+  client: QueryClient,
+  batch: ServerMessage[],
+  { runId, places = new Map() }: { runId?: string; places?: Map<string, string> } = {},
+): number {
   let seq = 0;
   let hasNew = false;
   for (const m of batch) {
     if (m.type === "run") {
       seq = Math.max(seq, m.seq);
-      hasNew = !putRun(client, m.run) || hasNew;
+      const place = placeOf(m.run);
+      hasNew = (!putRun(client, m.run) && places.get(m.run.id) !== place) || hasNew;
+      places.set(m.run.id, place);
     } else if (m.type === "run_event") {
       seq = Math.max(seq, m.event.seq);
       if (runId) noteEvent(client, runId, m.event.type);
@@ -71,7 +81,7 @@ export function useLiveRun(runId: string) {
     return live().subscribe({
       ask: () => ({ topic: "run", run_id: runId, after_seq: seq }),
       take: (batch) => {
-        seq = Math.max(seq ?? 0, takeRunMessages(client, batch, runId)) || undefined;
+        seq = Math.max(seq ?? 0, takeRunMessages(client, batch, { runId })) || undefined;
       },
     });
   }, [client, runId]);
@@ -81,10 +91,11 @@ export function useLiveProject(projectId: string) {
   const client = useQueryClient();
   useEffect(() => {
     let seq: number | undefined;
+    const places = new Map<string, string>();
     return live().subscribe({
       ask: () => ({ topic: "project", project_id: projectId, after_seq: seq }),
       take: (batch) => {
-        seq = Math.max(seq ?? 0, takeRunMessages(client, batch)) || undefined;
+        seq = Math.max(seq ?? 0, takeRunMessages(client, batch, { places })) || undefined;
       },
     });
   }, [client, projectId]);

@@ -20,6 +20,7 @@ from utp.config.train import TrainConfig
 from utp.core.checkpoint import CheckpointStore
 from utp.core.durable import write_json_durably
 from utp.core.journal import AttemptJournal, read_rows
+from utp.logs.places import copies_folder
 from utp.settings import Settings
 from utp.store.database import Database
 from utp.store.errors import StoreBusy
@@ -344,6 +345,18 @@ def test_files_that_make_no_sense_hold_up_neither_the_others_nor_the_end(platfor
     assert platform.num_points(well.run_id, "train_loss") == 3
     broken.end()
     assert platform.run(broken.run_id).state is RunState.SUCCEEDED
+
+
+def test_copies_of_logs_go_with_their_run(platform: Platform) -> None:
+    deleted, kept = platform.submit(), platform.submit()
+    for worker in (deleted, kept):
+        platform.head.take(worker.run_id, 1, "rank1.log", 0, b"from afar\n")
+        platform.recorder.end_attempt(worker.run_id, 1, outcome=Outcome.FAILED)
+    folder = copies_folder(platform.settings.home)
+    assert {path.name for path in folder.iterdir()} == {deleted.run_id, kept.run_id}
+    platform.recorder.delete_run(deleted.run_id)
+    platform.tick()
+    assert [path.name for path in folder.iterdir()] == [kept.run_id]
 
 
 def test_nothing_is_remembered_of_attempts_that_have_ended(platform: Platform) -> None:

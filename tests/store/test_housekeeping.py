@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +112,36 @@ def test_deletion_that_fails_half_way_can_be_repeated_and_the_run_not_started(
         recorder.resume(run.id)
     recorder.delete_run(run.id)
     assert RunRepository(database).list_runs() == []
+
+
+def test_files_that_vanish_meanwhile_keep_nobody_from_deleting(
+    recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorder.queue_run(CONFIG, REQUEST, settings=settings)
+    for name in ("gone", "there"):
+        Path(run.run_dir, name).write_bytes(b"x")
+    measure, remove = Path.lstat, shutil.rmtree
+    calls: list[Path] = []
+
+    def lstat(path: Path) -> os.stat_result:
+        if path.name == "gone":
+            raise FileNotFoundError(path)
+        return measure(path)
+
+    def rmtree(path: Path) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            Path(path, "gone").unlink()
+            raise FileNotFoundError(path)
+        remove(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    assert recorder.plan_deletion(run.id).num_files == 1
+    monkeypatch.undo()
+    monkeypatch.setattr("shutil.rmtree", rmtree)
+    recorder.delete_run(run.id)
+    assert not Path(run.run_dir).exists()
+    assert not Path(run.checkpoint_dir).exists()
 
 
 def test_archived_run_is_hidden_until_it_is_brought_back(recorder: Recorder, queue: Queue, database: Database) -> None:

@@ -187,10 +187,15 @@ def _options(name: str, node_id: str) -> dict[str, Any]:
 
 
 def _tell_head(row: ActiveRow, result: Mapping[str, Any]) -> None:
-    """Have the files of the attempt taken in before its run is shown as ended; without the head that comes later."""
+    """Have the files of the attempt taken in before its run is shown as ended.
+
+    Without the head that comes later: Ray gives it the call once it is back. Raises `StoreError`: to be said again.
+    """
     try:
         head = ray.get_actor(HEAD, namespace=NAMESPACE)
         ray.get(head.ended.remote(row.run_id, row.attempt, dict(result)), timeout=CALL_TIMEOUT_S)
+    except StoreError:  # Ray raises what the head did as an error of both kinds
+        raise
     except (ray.exceptions.RayError, ValueError) as error:
         _log.warning("run %s: its last files are taken later: %s", row.run_id, error)
 

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from utp.cluster.attempt_result import read_result
 from utp.cluster.beats import Beats
+from utp.cluster.copy_cleaner import CopyCleaner
 from utp.cluster.ingest import Ingest
 from utp.cluster.log_hub import LogHub
 from utp.cluster.run_channel import RegisteredRun
@@ -74,6 +75,7 @@ class Head:
         self._news: set[tuple[str, int]] = set()
         self._swept_at_s = float("-inf")
         self.logs = LogHub(copies_folder(settings.home), self._find_attempt)
+        self._cleaner = CopyCleaner(database, copies_folder(settings.home))
 
     def register(self, config_json: str, request_json: str, submission_id: str) -> RegisteredRun:
         """Record a job that came by `ray job submit`. Raises `ConfigError` or `PathRefused`."""
@@ -133,7 +135,7 @@ class Head:
         return state
 
     def step(self) -> None:
-        """Write the beats, take the rows that have come and now and then look through all live runs' files."""
+        """Write the beats and take the rows that came; now and then look through all live runs' files, and tidy up."""
         self._beats.flush()
         with self._noting:
             news, self._news = self._news, set()
@@ -144,6 +146,7 @@ class Head:
             with self._ingesting:
                 self._ingest.forget_others(live)
             self.logs.forget_others(live)
+            self._cleaner.step()
             news |= live
         for run_id, attempt in sorted(news):
             self._take_news(run_id, attempt, is_sweep=is_sweep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,7 @@ class HousekeepingWriter(Writer):
         deletion = self.plan_deletion(run_id)
         self._database.write(lambda tx: _lock_for_deletion(tx, run_id))
         for directory in deletion.directories:
-            shutil.rmtree(directory)
+            _remove(Path(directory))
         self._database.write(lambda tx: _delete_rows(tx, deletion))
         return deletion
 
@@ -115,6 +116,13 @@ def _delete_rows(tx: Transaction, deletion: Deletion) -> None:
     append_event(tx, run_id, 0, "deleted", data={"name": deletion.name, "size_bytes": deletion.size_bytes})
 
 
+def _remove(directory: Path) -> None:
+    """Remove a folder with all below it, where somebody else may be doing the same."""
+    while directory.is_dir():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(directory)
+
+
 def _measure(directories: Sequence[str]) -> tuple[int, int]:
     """Count the files below, and the bytes of disk they take."""
     sizes: dict[tuple[int, int], int] = {}
@@ -122,7 +130,10 @@ def _measure(directories: Sequence[str]) -> tuple[int, int]:
     for directory in directories:
         for folder, _, names in os.walk(directory):
             for name in names:
-                status = Path(folder, name).lstat()
+                try:
+                    status = Path(folder, name).lstat()
+                except FileNotFoundError:
+                    continue  # of a run that goes on, which has just renamed or pruned it
                 sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
                 num_files += 1
     return num_files, sum(sizes.values())

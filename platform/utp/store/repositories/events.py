@@ -34,12 +34,19 @@ class EventRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def after(self, seq: int, *, run_id: str | None = None, limit: int = 1000) -> list[EventRow]:
-        """Return the events behind number `seq`, of one run or of all; none that commits later is behind the last."""
+    def after(
+        self, seq: int, *, run_id: str | None = None, kind: str | None = None, limit: int = 1000
+    ) -> list[EventRow]:
+        """Return the events behind number `seq`, of one run or of all, of one kind or of all.
+
+        None that commits later is behind the last.
+        """
         columns = [getattr(RunEvent, name) for name in EventRow.__dataclass_fields__]
         query = select(*columns).where(RunEvent.seq > seq)
         if run_id is not None:
             query = query.where(RunEvent.run_id == run_id)
+        if kind is not None:
+            query = query.where(RunEvent.kind == kind)
         with self._database.read() as connection:
             return [EventRow(**row._mapping) for row in connection.execute(query.order_by(RunEvent.seq).limit(limit))]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,20 @@ def test_live_attempt_refuses_a_second_one_by_its_process(paths: RunPaths) -> No
         with pytest.raises(ResumeRefused, match="attempt 1 is still running"):
             AttemptJournal(paths)
     assert attempt_numbers(paths) == [1]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK])
+def test_file_system_without_locks_leaves_two_attempts_to_the_fence(
+    paths: RunPaths, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with AttemptJournal(paths) as first, AttemptJournal(paths) as second:
+        second.check_fence()
+        with pytest.raises(AttemptSuperseded):
+            first.check_fence()
 
 
 def test_older_attempt_is_fenced_as_soon_as_a_newer_one_is_there(paths: RunPaths) -> None:

@@ -6,6 +6,7 @@ An attempt writes only below `attempts/<n>/` (checkpoints aside). `assemble_run`
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from utp.config.paths import RunPaths
 from utp.core.durable import copy_durably, write_bytes_durably, write_json_durably
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # it imports torch, and reading a journal has to need none
 
 START = "start.json"
 LOCK = "alive.lock"
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 
 
 class AttemptJournal:
@@ -55,7 +58,7 @@ class AttemptJournal:
         # Held as long as this process lives; the kernel frees it also after kill -9. A hint on one machine only:
         # what keeps two writers apart everywhere is the fence.
         self._lock = (self.directory / LOCK).open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take_lock(self._lock)
         self._metrics = paths.attempt(self.number).metrics.open("ab", buffering=0)
         self._log = paths.attempt(self.number).log(rank=0).open("ab", buffering=0)
 
@@ -212,8 +215,20 @@ def _refuse_live_attempt(paths: RunPaths) -> None:
             continue
         with lock.open("r+") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _take_lock(file)
             except BlockingIOError:
                 pid = read_json(lock.with_name(START)).get("pid", "unknown")
                 reason = f"attempt {number} is still running (process {pid}); stop it first with Ctrl-C or `kill {pid}`"
                 raise ResumeRefused(paths.name, reason) from None
+
+
+def _take_lock(file: IO[str]) -> None:
+    """Lock the file until it is closed; on a file system without locks (Lustre, some NFS) the fence alone has to do.
+
+    Raises `BlockingIOError` where another process holds it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise

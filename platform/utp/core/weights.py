@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors.torch import load_file
@@ -37,8 +38,8 @@ def write_weights_file(path: Path, checkpoint: Checkpoint) -> None:
         "checkpoint": checkpoint.name,
         "sha256": _model_hash(checkpoint),
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        _save(content, file)
 
 
 def derive_best(paths: RunPaths, checkpoint: Checkpoint, best: Best) -> None:
@@ -69,6 +70,16 @@ def repair_best(paths: RunPaths, checkpoint: Checkpoint, best: Best) -> bool:
         pass  # missing or torn: written anew below
     derive_best(paths, checkpoint, best)
     return True
+
+
+def _save(content: Mapping[str, Any], file: BinaryIO) -> None:
+    """Write the file. Raises `OSError` where the disk refuses: torch complains of its archive then, and hides why."""
+    try:
+        torch.save(content, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _model_hash(checkpoint: Checkpoint) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from tests.support.file_size_limit import file_size_limit
 from transformers import AutoImageProcessor, AutoModelForImageClassification, PreTrainedModel, pipeline
 
 from utp.core.models.build import build_classifier
@@ -85,6 +87,15 @@ def test_failed_export_leaves_the_old_one_and_nothing_else(model: PreTrainedMode
 def test_failed_first_export_leaves_nothing(model: PreTrainedModel, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="disk full"):
         export_pretrained(model, _fail, tmp_path / "hf", card="")
+    assert _names(tmp_path) == []
+
+
+def test_disk_that_takes_no_weights_is_named_as_such_and_nothing_is_left(
+    model: PreTrainedModel, tmp_path: Path
+) -> None:
+    with file_size_limit(100_000), pytest.raises(OSError, match="File too large") as caught:
+        export_pretrained(model, _write_processor, tmp_path / "hf", card="")
+    assert caught.value.errno == errno.EFBIG
     assert _names(tmp_path) == []
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from utp.core.durable import fsync_directory, fsync_file, rename_durably
@@ -15,6 +17,7 @@ from utp.core.models.quiet import quiet_transformers
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def export_pretrained(
@@ -32,13 +35,23 @@ def export_pretrained(
     try:
         staged.mkdir()
         with quiet_transformers():
-            model.save_pretrained(staged)
+            _save(model, staged)
         preprocessor_dir_writer(staged)
         (staged / "README.md").write_text(card, encoding="utf-8")
         _make_durable(staged)
         _swap_in(staged, directory)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _save(model: PreTrainedModel, directory: Path) -> None:
+    """Write config and weights. Raises `OSError` where the disk refuses: safetensors tells its number as text alone."""
+    try:
+        model.save_pretrained(directory)
+    except SafetensorError as error:
+        if number := _OS_ERROR.search(str(error)):
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(directory)) from error
+        raise
 
 
 def _make_durable(directory: Path) -> None:

@@ -27,7 +27,9 @@ class CopyCleaner:
 
     def step(self) -> None:
         """Remove what belongs to no run any more. Raises `StoreError`."""
+        newest = self._events.newest()
         while events := self._events.after(self._last_event, kind=DELETED):
             for event in events:
                 shutil.rmtree(self._copies / event.run_id, ignore_errors=True)
             self._last_event = events[-1].seq
+        self._last_event = max(self._last_event, newest)  # else all later events are looked through each time

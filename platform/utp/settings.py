@@ -31,7 +31,13 @@ def _is_switched_on(value: bool | str) -> bool:
 class Settings(BaseSettings):
     """Settings of one process; every field can be set by the environment variable in its alias."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # a token or key that is refused must not stand in a log
+    )
 
     datasets_dir: Path | None = Field(default=None, validation_alias="DATASETS_DIR")
     """Mount that every dataset root lies beneath. Unset: dataset roots are ordinary local paths."""

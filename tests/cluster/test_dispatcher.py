@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 from tests.support.dispatching import Stage
 from tests.support.machines import gpu, node
 
@@ -11,7 +12,9 @@ from utp.cluster.job_client import ClusterUnreachable, JobStatus
 from utp.cluster.leadership import Leadership
 from utp.cluster.limits import Policy
 from utp.errors import FailureKind
-from utp.store.errors import StoreBusy
+from utp.store.database import Database
+from utp.store.engines import open_engine
+from utp.store.errors import StoreBusy, StoreUnavailable
 from utp.store.policy import LEASE_S
 from utp.store.states import Health, Outcome, RunState, Wish
 
@@ -345,3 +348,10 @@ def test_run_whose_folder_can_not_be_read_holds_up_nobody(stage: Stage, running:
     stage.jobs.forget()
     stage.watch(2 * LEASE_S)
     assert stage.attempts(running)[0].outcome is Outcome.LOST
+
+
+def test_database_that_is_away_is_named_by_who_wants_to_lead() -> None:
+    url = make_url("postgresql+psycopg://user:secret@127.0.0.1:1/utp")
+    with pytest.raises(StoreUnavailable, match="can't be reached") as caught:
+        Leadership(Database(open_engine(url))).is_held()
+    assert "secret" not in str(caught.value)

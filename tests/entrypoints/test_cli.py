@@ -1,3 +1,4 @@
+import errno
 import os
 import resource
 import subprocess
@@ -123,6 +124,67 @@ def test_missing_training_package_names_the_install_command(raising: list[BaseEx
     assert answer.exit_code == 1
     assert "pip install 'utp[train]'" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied; give this user"),
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "/data/x: No space left on device; free some"),
+        (FileExistsError(errno.EEXIST, "File exists", "/data/x"), "/data/x: File exists; `utp --debug ...` shows"),
+    ],
+)
+def test_file_that_the_system_refuses_is_named_in_one_sentence(
+    raising: list[BaseException], error: OSError, sentence: str
+) -> None:
+    raising.append(error)
+    answer = CliRunner().invoke(app, ["resume"])
+    assert (answer.exit_code, answer.stderr[: 7 + len(sentence)]) == (1, f"error: {sentence}")
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [("queue",), ("status",), ("run", "list"), ("--debug", "status")])
+def test_wrong_variable_of_the_environment_is_named_and_no_secret_shown(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UTP_HANG_LIMIT_S", "soon")
+    monkeypatch.setenv("UTP_SECRET", "canary")
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 2
+    assert "UTP_HANG_LIMIT_S: should be a valid number" in answer.stderr
+    assert "got 'soon'; correct this variable, or unset it" in answer.stderr
+    assert "UTP_SECRET: String should have at least 32 characters; correct" in answer.stderr
+    assert "canary" not in answer.output
+
+
+def test_address_of_a_database_that_is_none_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UTP_DATABASE_URL", "postgresql//utp:canary@host/utp")
+    answer = CliRunner().invoke(app, ["queue"])
+    assert (answer.exit_code, "canary" in answer.output) == (2, False)
+    assert "UTP_DATABASE_URL: is no address; write postgresql+psycopg://" in answer.stderr
+
+
+def test_argument_that_is_no_utf8_is_named(raising: list[BaseException]) -> None:
+    raising.append(UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed"))
+    answer = CliRunner().invoke(app, ["resume"])
+    assert (answer.exit_code, answer.stderr) == (2, "error: 'caf\\udce9' is no UTF-8 text; write it as such\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("up", "--port", "99999"),
+        ("up", "--gcs-port", "-1"),
+        ("up", "--num-cpus", "0"),
+        ("projects", "create", " "),
+        ("projects", "create", "x", "--max-gpus", "99999999999999999999"),
+        ("run", "submit", "x.yaml", "--project", ""),
+        ("run", "list", "--limit", "99999999999999999999"),
+    ],
+)
+def test_value_that_can_not_be_meant_is_refused_before_anything_happens(words: tuple[str, ...]) -> None:
+    answer = CliRunner().invoke(app, words)
+    assert (answer.exit_code, "Usage:" in answer.stderr, "Traceback" in answer.stderr) == (2, True, False)
 
 
 def test_interrupt_ends_with_130(raising: list[BaseException]) -> None:

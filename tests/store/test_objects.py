@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 from tests.store.conftest import Clock
 
 from utp.store.access import Stage
 from utp.store.database import Database
 from utp.store.errors import Conflict, IllegalMove
 from utp.store.recorder import Recorder
+from utp.store.recorder.creation import KEY_LIFE_S, CreationKey
 from utp.store.recorder.datasets import MAX_SCANS, SCAN_SILENCE_S
-from utp.store.recorder.inventory import AgentFacts
+from utp.store.recorder.inventory import AgentFacts, GpuFacts
 from utp.store.recorder.machine_samples import MachineSample
 from utp.store.recorder.waiting import Wait
+from utp.store.repositories.agents import AgentRepository
 from utp.store.repositories.datasets import DatasetRepository
 from utp.store.repositories.machine_history import MachineHistoryRepository
 from utp.store.repositories.models import ModelRepository
 from utp.store.repositories.queue_page import QueuePageRepository
 from utp.store.repositories.run_queue import QueueRepository
 from utp.store.states import Wish
+from utp.store.tables.idempotency_key import IdempotencyKey
 
 Queue = Callable[[], str]
 
@@ -85,6 +89,26 @@ def test_ring_keeps_one_sample_a_period(recorder: Recorder, database: Database, 
     assert found[0].gpus == {"GPU-0": [50.0, 2**40]}
 
 
+def test_machines_that_left_long_ago_are_forgotten_but_for_what_was_decided_of_their_gpus(
+    recorder: Recorder, database: Database, clock: Clock
+) -> None:
+    for name in ("gone", "broken", "there"):
+        recorder.upsert_agent(AgentFacts(id=name, hostname=name, address=""))
+        recorder.upsert_gpus(name, [GpuFacts(index=0, uuid=f"GPU-{name}", model="H100")])
+        gpus = {f"GPU-{name}": (50.0, 2**30)}
+        recorder.record_samples([MachineSample(agent_id=name, cpu_percent=0, memory_used_bytes=0, gpus=gpus)])
+    recorder.quarantine_gpu("GPU-broken", "fallen off the bus")
+    recorder.mark_agents_gone(["there"])
+    clock.now += 99
+    recorder.forget_agents(100.0)
+    assert len(AgentRepository(database).list_agents(with_gone=True)) == 3
+    clock.now += 2
+    recorder.forget_agents(100.0)
+    rows = AgentRepository(database).list_agents(with_gone=True)
+    assert [(row.id, row.gpus[0].is_quarantined) for row in rows] == [("broken", True), ("there", False)]
+    assert MachineHistoryRepository(database).read("gone", 0.0) == []
+
+
 def test_scan_is_claimed_once_and_a_silent_one_is_replaced(
     recorder: Recorder, database: Database, clock: Clock
 ) -> None:
@@ -134,3 +158,21 @@ def test_promotion_archives_the_version_before(recorder: Recorder, queue: Queue,
         (Stage.ARCHIVED, "bob"),
     ]
     assert model.versions[0].metrics == {"val_loss": 0.5}
+
+
+def test_keys_of_creations_are_forgotten_after_a_week(recorder: Recorder, database: Database, clock: Clock) -> None:
+    def create(name: str) -> None:
+        creation = CreationKey(user_id="u", key=name, operation="POST /projects", digest="d")
+        recorder.add_project(name, creation=creation)
+
+    def kept() -> list[str]:
+        with database.read() as connection:
+            return sorted(connection.scalars(select(IdempotencyKey.key)))
+
+    create("old")
+    clock.now += KEY_LIFE_S
+    create("newer")
+    assert kept() == ["newer", "old"]
+    clock.now += 1
+    create("newest")
+    assert kept() == ["newer", "newest"]

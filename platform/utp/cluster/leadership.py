@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from utp.store.database import Database
+from utp.store.engines import translate
 
 _DISPATCHER_LOCK = 0x5554_5032
 """PostgreSQL's advisory lock; the store's writers hold the number before it."""
@@ -27,7 +30,11 @@ class Leadership:
         self._file: IO[bytes] | None = None
 
     def is_held(self) -> bool:
-        """Whether this process leads now; takes the lead where nobody has it. Call it before each step."""
+        """Whether this process leads now; takes the lead where nobody has it. Call it before each step.
+
+        Raises:
+            StoreError: the database can't be asked.
+        """
         return self._has_file() if self._database.is_sqlite else self._has_connection()
 
     def close(self) -> None:
@@ -53,14 +60,24 @@ class Leadership:
 
     def _has_connection(self) -> bool:
         if self._connection is None:
-            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _DISPATCHER_LOCK}):
-                connection.close()
-                return False
-            self._connection = connection
+            self._connection = self._take_lock()
+        if self._connection is None:
+            return False
         try:
             self._connection.execute(text("SELECT 1"))
         except Exception:  # noqa: BLE001  whatever it is, the connection and the lock with it are gone
             self.close()
             return False
         return True
+
+    def _take_lock(self) -> Connection | None:
+        """Return the connection that holds the lock; none where another one does."""
+        engine = self._database.engine
+        try:
+            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _DISPATCHER_LOCK}):
+                return connection
+            connection.close()
+        except (DBAPIError, PoolTimeout) as error:
+            raise translate(error, engine) or error from error
+        return None

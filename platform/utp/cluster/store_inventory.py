@@ -14,6 +14,9 @@ from utp.store.recorder.inventory import AgentFacts, GpuFacts
 from utp.store.recorder.machine_samples import RINGS, MachineSample
 from utp.store.repositories.agents import AgentRepository
 
+TIDY_EVERY_S = 3600.0
+"""A machine has a new id each time it joins, so that the rows of those that left would add up."""
+
 _FACTS = (
     "is_head",
     "cpus_total",
@@ -41,7 +44,7 @@ class StoreInventory:
         self._recorder = Recorder(database)
         self._agents = AgentRepository(database)
         self._clock = clock
-        self._sampled_at = float("-inf")
+        self._sampled_at = self._tidied_at = float("-inf")
 
     def read_decisions(self) -> Decisions:
         """Return what is decided now, of machines that are away too."""
@@ -66,6 +69,9 @@ class StoreInventory:
         if self._clock() - self._sampled_at >= RINGS[0].period_s:
             self._recorder.record_samples([_sample_of(node) for node in nodes if node.memory_total_bytes])
             self._sampled_at = self._clock()
+        if self._clock() - self._tidied_at >= TIDY_EVERY_S:
+            self._recorder.forget_agents(RINGS[-1].length_s)  # nothing can be drawn of them any more
+            self._tidied_at = self._clock()
 
     def quarantine(self, uuid: str, reason: str) -> bool:
         """Decide that a GPU is not to be used; the first reason stays. False if it is not known yet."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -12,8 +11,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
-
-from utp.errors import FailureKind, UtpError
 
 
 @dataclass(frozen=True)
@@ -85,25 +82,6 @@ COMMANDS = (
 )
 """What `utp --help` lists, in this order."""
 
-USER_MISTAKES = frozenset({FailureKind.INVALID_CONFIG, FailureKind.DATA_ERROR, FailureKind.USER_ERROR})
-"""Failures that end with exit code 2, as a wrong option does; all others end with 1."""
-
-TRAIN_EXTRA = frozenset(
-    {
-        "PIL",
-        "matplotlib",
-        "numpy",
-        "pyarrow",
-        "safetensors",
-        "sklearn",
-        "tensorboard",
-        "torch",
-        "torchvision",
-        "transformers",
-    }
-)
-"""Modules that come with `utp[train]`; a machine that only serves the platform has none of them."""
-
 
 class RootGroup(TyperGroup):
     """The root command: puts a command's real code in place when it is called, and reports whatever it raises."""
@@ -128,6 +106,8 @@ class RootGroup(TyperGroup):
         except (typer.Exit, typer.Abort, typer.TyperException, EOFError, BrokenPipeError):
             raise  # typer knows what to do with these
         except Exception as error:
+            from utp.entrypoints.failure_report import report_failure  # noqa: PLC0415  Rich and pydantic
+
             raise typer.Exit(report_failure(error, debug=ctx.params["debug"])) from error
 
 
@@ -164,32 +144,6 @@ def utp(
     ] = False,
 ) -> None:
     """Unified Training Platform: trains and fine-tunes Hugging Face vision models."""
-
-
-def report_failure(error: Exception, *, debug: bool) -> int:
-    """Write what went wrong to stderr and return the exit code."""
-    from utp.entrypoints.console import print_error  # noqa: PLC0415  # Rich, which --help does without
-
-    if isinstance(error, UtpError):
-        if debug or _is_debug_set():
-            traceback.print_exception(error)
-        print_error(str(error))
-        return 2 if error.kind in USER_MISTAKES else 1
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in TRAIN_EXTRA:
-        print_error(f"{error.name} is not installed, and this command needs it; install with: pip install 'utp[train]'")
-        return 1
-    traceback.print_exception(error)
-    print_error(
-        f"{type(error).__name__} was not expected here: a fault of utp, or of a plug-in named above. "
-        "Please report it with these lines and the output of `utp doctor --json`"
-    )
-    return 1
-
-
-def _is_debug_set() -> bool:
-    from utp.settings import get_settings  # noqa: PLC0415  # pydantic, which --help does without
-
-    return get_settings().debug
 
 
 def main() -> None:

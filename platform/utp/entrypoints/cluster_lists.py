@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from utp.client.local_client import LocalClient
 from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.platform_note import note_if_down
+from utp.entrypoints.project_name import check_project_name
 from utp.settings import get_settings
 from utp.store.repositories.agents import AgentRow
 from utp.store.states import RunState
@@ -103,9 +104,16 @@ def list_projects(context: typer.Context, as_json: AsJson = False) -> None:
 
 @projects.command("create")
 def create_project(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the project; one that is there is changed.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", callback=check_project_name, help="Of the project; one that is there is changed."
+        ),
+    ],
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
-    max_gpus: Annotated[int | None, typer.Option(min=0, help="GPUs that its runs may hold at a time.")] = None,
+    max_gpus: Annotated[
+        int | None, typer.Option(min=0, max=100_000, help="GPUs that its runs may hold at a time.")
+    ] = None,
 ) -> None:
     """Add a project, or change its description and its limit of GPUs (none: no limit)."""
     LocalClient(get_settings()).set_project(name, description=description, max_gpus=max_gpus)

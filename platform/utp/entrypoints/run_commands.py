@@ -17,6 +17,7 @@ from utp.config.problems import describe_problems
 from utp.config.request import RunRequest
 from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.platform_note import note_if_down
+from utp.entrypoints.project_name import check_project_name
 from utp.entrypoints.run_clients import choose_server, open_client, page_of
 from utp.entrypoints.run_comparison import compare
 from utp.entrypoints.run_files import delete, export, import_
@@ -46,7 +47,9 @@ def submit(  # noqa: PLR0917  these are options
     workers: Annotated[int, typer.Option(help="Worker processes that train one model together.")] = 1,
     gpus_per_worker: Annotated[int | None, typer.Option(help="GPUs of each worker.")] = None,
     priority: Annotated[int, typer.Option(help="Runs of higher priority start first.")] = 0,
-    project: Annotated[str, typer.Option(help="Project that the run belongs to.")] = "default",
+    project: Annotated[
+        str, typer.Option(callback=check_project_name, help="Project that the run belongs to.")
+    ] = "default",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show the log until the run has ended.")] = False,
 ) -> None:
     """Queue the runs that a config file declares."""
@@ -74,7 +77,7 @@ def list_runs(
     ctx: typer.Context,
     project: Annotated[str | None, typer.Option(help="Only runs of this project.")] = None,
     state: Annotated[list[RunState], typer.Option(help="Only runs in this state; may be given often.")] = [],  # noqa: B006
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first."""

@@ -10,6 +10,7 @@ import typer
 
 from utp.client.run_transfer import export_to, import_from
 from utp.entrypoints.console import stderr, stdout
+from utp.entrypoints.project_name import check_project_name
 from utp.entrypoints.run_clients import open_store
 from utp.entrypoints.run_tables import format_size
 
@@ -32,7 +33,9 @@ def export(
 def import_(
     ctx: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="FILE|RUN_DIR", help="Of `utp run export`, or of `utp train`.")],
-    project: Annotated[str, typer.Option(help="Project that the run belongs to.")] = "default",
+    project: Annotated[
+        str, typer.Option(callback=check_project_name, help="Project that the run belongs to.")
+    ] = "default",
 ) -> None:
     """Record a run that came from elsewhere, or that `utp train` made; then it looks like any other."""
     client = open_store(ctx, "import")

@@ -26,18 +26,21 @@ from utp.store.recorder import Recorder
 from utp.store.upgrade import upgrade
 
 EXIT_DOWN = 1
+MAX_PORT = 65535
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 def up(  # noqa: PLR0917  these are options
-    gcs_port: Annotated[int, typer.Option(help="Ray's own port, as in RAY_ADDRESS.")] = Ports.gcs,
-    dashboard_port: Annotated[int, typer.Option(help="Ray's dashboard and jobs.")] = Ports.dashboard,
-    client_port: Annotated[int, typer.Option(help="Ray's client.")] = Ports.client,
-    agent_port: Annotated[int, typer.Option(help="Ray's agent of this node.")] = Ports.agent,
-    num_cpus: Annotated[int | None, typer.Option(help="Cores to count; all without it.")] = None,
-    num_gpus: Annotated[int | None, typer.Option(help="GPUs to count; those there are without it.")] = None,
-    port: Annotated[int, typer.Option(help="The dashboard and the API.")] = 8000,
+    gcs_port: Annotated[int, typer.Option(min=1, max=MAX_PORT, help="Ray's own port, as in RAY_ADDRESS.")] = Ports.gcs,
+    dashboard_port: Annotated[
+        int, typer.Option(min=1, max=MAX_PORT, help="Ray's dashboard and jobs.")
+    ] = Ports.dashboard,
+    client_port: Annotated[int, typer.Option(min=1, max=MAX_PORT, help="Ray's client.")] = Ports.client,
+    agent_port: Annotated[int, typer.Option(min=1, max=MAX_PORT, help="Ray's agent of this node.")] = Ports.agent,
+    num_cpus: Annotated[int | None, typer.Option(min=1, help="Cores to count; all without it.")] = None,
+    num_gpus: Annotated[int | None, typer.Option(min=0, help="GPUs to count; those there are without it.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=MAX_PORT, help="The dashboard and the API.")] = 8000,
     host: Annotated[str, typer.Option(help="Address that the dashboard listens on.")] = "127.0.0.1",
     web: Annotated[bool, typer.Option(help="Start the dashboard, on Ray Serve.")] = True,
     is_opened: Annotated[bool, typer.Option("--open", help="Open it where a browser has a display.")] = False,

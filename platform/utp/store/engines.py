@@ -9,7 +9,7 @@ from typing import Any
 
 from pysqlite3 import dbapi2
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from utp.errors import ConfigError
@@ -24,6 +24,8 @@ STATEMENT_TIMEOUT_S = 15.0
 """PostgreSQL: longest statement; a migration and a report have none."""
 
 SQLITE_FILE = "utp.db"
+
+_FORM = "write postgresql+psycopg://USER:PASSWORD@HOST/NAME"
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -52,13 +54,15 @@ def database_url(settings: Settings) -> URL:
     """Return the address of the store. Raises `ConfigError` for one that is neither SQLite nor PostgreSQL."""
     if settings.database_url is None:
         return URL.create("sqlite", database=str(settings.home.absolute() / SQLITE_FILE))
-    url = make_url(settings.database_url)
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError:  # whose text may hold the password
+        raise ConfigError((f"UTP_DATABASE_URL: is no address; {_FORM}",)) from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in ("sqlite", "postgresql+psycopg") or not url.database:
         shown = url.render_as_string(hide_password=True)
-        problem = f"UTP_DATABASE_URL: {shown!r} names no store; write postgresql+psycopg://USER:PASSWORD@HOST/NAME"
-        raise ConfigError((problem,))
+        raise ConfigError((f"UTP_DATABASE_URL: {shown!r} names no store; {_FORM}",))
     return url
 
 

@@ -87,6 +87,16 @@ class InventoryWriter(Writer):
 
         return self._database.write(work)
 
+    def forget_agents(self, gone_for_s: float) -> None:
+        """Remove machines that left so long ago: they come back as others. Those with a GPU in quarantine stay."""
+        decided = select(Gpu.agent_id).where(Gpu.is_quarantined.is_(True))
+
+        def work(tx: Transaction) -> None:
+            old = (Agent.is_alive.is_(False), Agent.left_at < tx.now - gone_for_s, Agent.id.not_in(decided))
+            tx.connection.execute(delete(Agent).where(*old))
+
+        self._database.write(work)
+
     def quarantine_gpu(self, uuid: str, reason: str) -> bool:
         """Offer a GPU to no new run; the first reason stays. False if no GPU with this UUID is known."""
 

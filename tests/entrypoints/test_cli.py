@@ -1,3 +1,4 @@
+import errno
 import os
 import resource
 import subprocess
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
-from utp.entrypoints.cli import COMMANDS, LazyCommand, app
+from utp.entrypoints.cli import COMMANDS, LazyCommand, app, report_failure
 from utp.errors import ConfigError, DatasetError, LossNotFinite
 from utp.settings import get_settings
 
@@ -137,3 +138,10 @@ def test_reader_that_leaves_early_is_no_error() -> None:
     with os.fdopen(write_end, "wb") as closed_pipe:
         done = subprocess.run([*UTP, "--help"], stdout=closed_pipe, stderr=subprocess.PIPE, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_full_disk_is_told_in_a_sentence_and_not_as_a_fault_of_utp(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report_failure(OSError(errno.ENOSPC, "No space left on device", "/data/runs"), debug=False) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "No space left on device: '/data/runs'; free some space" in told
+    assert "Traceback" not in told

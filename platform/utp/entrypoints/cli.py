@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import traceback
@@ -87,6 +88,8 @@ COMMANDS = (
 
 USER_MISTAKES = frozenset({FailureKind.INVALID_CONFIG, FailureKind.DATA_ERROR, FailureKind.USER_ERROR})
 """Failures that end with exit code 2, as a wrong option does; all others end with 1."""
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 TRAIN_EXTRA = frozenset(
     {
@@ -177,6 +180,11 @@ def report_failure(error: Exception, *, debug: bool) -> int:
         return 2 if error.kind in USER_MISTAKES else 1
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in TRAIN_EXTRA:
         print_error(f"{error.name} is not installed, and this command needs it; install with: pip install 'utp[train]'")
+        return 1
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        if debug or _is_debug_set():
+            traceback.print_exception(error)
+        print_error(f"{error}; free some space, or name a folder on another disk")
         return 1
     traceback.print_exception(error)
     print_error(

@@ -140,6 +140,38 @@ def test_third_failure_in_a_row_ends_the_run(tmp_path: Path) -> None:
     assert store.num_commits == 4
 
 
+class RefusedRows(RecordingReporter):
+    """Can't make rows durable for the n-th save, from 1, as `refused` says."""
+
+    refused: tuple[int, ...] = ()
+    num_syncs: int = 0
+
+    def sync(self) -> None:
+        super().sync()
+        self.num_syncs += 1
+        if self.num_syncs in self.refused:
+            raise disk_full()
+
+
+def test_rows_that_are_not_durable_cost_the_save_and_not_the_run(tmp_path: Path) -> None:
+    reporter = RefusedRows()
+    reporter.refused = (2,)
+    store = CheckpointStore(directory(tmp_path), attempt=1)
+    result, _ = train(store, replace(CONFIG, epochs=3), reporter)
+    assert reporter.checkpoints == ["epoch_001-step_000007", "epoch_003-step_000021"]
+    assert [note.partition(" (")[0] for note in reporter.notes] == ["checkpoint epoch_002-step_000014 was not written"]
+    assert result.best is not None
+    assert result.best.checkpoint in reporter.checkpoints
+
+
+def test_rows_that_are_not_durable_three_times_end_the_run(tmp_path: Path) -> None:
+    reporter = RefusedRows()
+    reporter.refused = (2, 3, 4)
+    with pytest.raises(StorageFailed, match="free some space"):
+        train(CheckpointStore(directory(tmp_path), attempt=1), replace(CONFIG, epochs=9), reporter)
+    assert reporter.checkpoints == ["epoch_001-step_000007"]
+
+
 def test_attempt_that_is_superseded_ends_within_steps(tmp_path: Path) -> None:
     store = FailingStore(directory(tmp_path), {1: AttemptSuperseded("run", 1, 2)})
     with pytest.raises(AttemptSuperseded):

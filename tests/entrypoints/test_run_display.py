@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from utp.config.paths import RunPaths
 from utp.core.reporter import RunPlan
-from utp.entrypoints.run_display import ConsoleDisplay, describe_row
+from utp.entrypoints.run_display import ConsoleDisplay, describe_row, summarise
 
 TRAIN = {"kind": "train", "train_loss": 0.5, "lr": 1e-3, "images_per_s": 80.4, "data_wait_share": 0.01}
 
@@ -35,6 +37,14 @@ TRAIN = {"kind": "train", "train_loss": 0.5, "lr": 1e-3, "images_per_s": 80.4, "
 )  # fmt: skip
 def test_row_shows_what_the_task_reports(row: dict[str, Any], line: str) -> None:
     assert describe_row(row) == line
+
+
+def test_attempt_whose_end_could_not_be_written_is_summed_up_with_the_way_on(tmp_path: Path) -> None:
+    answer = Console(file=StringIO())
+    summarise(answer, RunPaths(tmp_path / "run", tmp_path / "checkpoints"), {})
+    told = answer.file.getvalue()  # type: ignore[attr-defined]
+    assert "interrupted: how it ended could not be written" in told
+    assert "resume" in told
 
 
 def test_bar_moves_at_most_as_often_as_it_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,11 +117,13 @@ def train_attempt(
         if not isinstance(error, KeyboardInterrupt):
             raise
     finally:
-        corrupt_files.write()
-        reporter.close(dump_config(config), result.get("metrics", {}))
-        if world_size() == 1 or result["outcome"] != "failed":
-            result = journal.write_result(result)
-        assemble_run(paths)
+        try:
+            corrupt_files.write()
+            reporter.close(dump_config(config), result.get("metrics", {}))
+        finally:  # whatever a full disk refused before, the last word is tried
+            if world_size() == 1 or result["outcome"] != "failed":
+                result = journal.write_result(result)
+            assemble_run(paths)
     return result
 
 

@@ -158,8 +158,7 @@ class Checkpointer:
         try:
             committed = future.result()
         except OSError as error:
-            self._record_failure(name, error)
-            return Saved(name, None)
+            return self.refuse(name, error)
         finally:
             if future.done():  # not where Ctrl-C cut the waiting short
                 self._under_way = None
@@ -167,6 +166,11 @@ class Checkpointer:
         for sentence in committed.notes:
             self._note(sentence)
         return Saved(name, committed.checkpoint)
+
+    def refuse(self, name: str, error: OSError) -> Saved:
+        """Count a save that the disk refused, also before its commit. Raises `StorageFailed` for the third in a row."""
+        self._record_failure(name, error)
+        return Saved(name, None)
 
     def _commit(
         self, files: Mapping[str, Mapping[str, Tensor]], content: Mapping[str, Any], name: str, progress: Progress

@@ -10,12 +10,15 @@ import itertools
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
+
+from utp.core.growing_file import GrowingFile
 
 FLUSH_S = 1.0
 """An event that comes so many seconds after the last flush is in the file at once; of faster rows the last may wait."""
@@ -47,8 +50,9 @@ class EventFile:
             self.flush()
 
     def flush(self) -> None:
-        """Put everything written so far into the file."""
-        self._file.flush()
+        """Put everything written so far into the file; what the disk refuses waits for the next time."""
+        with suppress(OSError):
+            self._file.flush()
         self._flushed_s = time.monotonic()
 
     def close(self) -> None:
@@ -60,11 +64,11 @@ class EventFile:
         self._records.write(event.SerializeToString())
 
 
-def _create(directory: Path) -> BinaryIO:
+def _create(directory: Path) -> GrowingFile:
     name = f"events.out.tfevents.{int(time.time()):010}.{socket.gethostname()}.{os.getpid()}"
     for number in itertools.count():
         try:
-            return (directory / f"{name}.{number}").open("xb")
+            return GrowingFile(directory / f"{name}.{number}", is_new=True)
         except FileExistsError:
             continue
     raise AssertionError("numbers do not end")

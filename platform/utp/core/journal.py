@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from utp.config.paths import RunPaths
 from utp.core.durable import copy_durably, write_bytes_durably, write_json_durably
+from utp.core.growing_file import GrowingFile
 from utp.errors import AttemptSuperseded, AttemptTaken, ResumeRefused
 
 if TYPE_CHECKING:  # it imports torch, and reading a journal has to need none
@@ -59,8 +60,8 @@ class AttemptJournal:
         # what keeps two writers apart everywhere is the fence.
         self._lock = (self.directory / LOCK).open("w")
         _take_lock(self._lock)
-        self._metrics = paths.attempt(self.number).metrics.open("ab", buffering=0)
-        self._log = paths.attempt(self.number).log(rank=0).open("ab", buffering=0)
+        self._metrics = GrowingFile(paths.attempt(self.number).metrics)
+        self._log = GrowingFile(paths.attempt(self.number).log(rank=0))
 
     def __enter__(self) -> Self:
         return self
@@ -84,19 +85,24 @@ class AttemptJournal:
         }
         write_json_durably(self.directory / START, start)
 
+    @property
+    def refusal(self) -> OSError | None:
+        """Why rows wait in memory, as they do while the disk is full; none where all are in the file."""
+        return self._metrics.refusal
+
     def append_row(self, row: MetricRow) -> dict[str, Any]:
-        """Append one row, with attempt and time added, as one write; return what was written."""
+        """Append one row, with attempt and time added; return what was appended."""
         stamped = {**row, "attempt": self.number, "time": utc_now()}
-        self._metrics.write(f"{json.dumps(stamped, allow_nan=False, ensure_ascii=False)}\n".encode())
+        self._metrics.append(f"{json.dumps(stamped, allow_nan=False, ensure_ascii=False)}\n".encode())
         return stamped
 
     def append_log(self, text: str) -> None:
         """Append to the attempt's log."""
-        self._log.write(f"{utc_now()} {text}\n".encode(errors="replace"))
+        self._log.append(f"{utc_now()} {text}\n".encode(errors="replace"))
 
     def sync(self) -> None:
-        """Make the rows so far durable."""
-        os.fsync(self._metrics.fileno())
+        """Make the rows so far durable. Raises `OSError` where the disk refuses."""
+        self._metrics.sync()
 
     def check_fence(self) -> None:
         """Raise `AttemptSuperseded` if a later attempt of this run has started anywhere."""

@@ -59,6 +59,7 @@ class LocalReporter:
         self._should_stop = should_stop
         self._plan: RunPlan | None = None
         self._tensorboard: TensorBoardLog | None = None
+        self._is_refused = False
 
     def log_plan(self, plan: RunPlan) -> None:
         """Open the attempt: from here on its rows count."""
@@ -77,9 +78,16 @@ class LocalReporter:
         if row["kind"] != "train":
             self._open_tensorboard.flush()
         self._display.show_row(stamped)
+        self._note_refusal()
 
     def log_evaluation(self, split: str, epoch: int, step: int, evaluation: Evaluation) -> None:
-        """Draw the figures, keep the tables; the newest best replaces the one before."""
+        """Draw the figures, keep the tables; the newest best replaces the one before. A full disk costs them alone."""
+        try:
+            self._write_report(split, epoch, step, evaluation)
+        except OSError as error:
+            self.log_note(f"the figures and tables of {split} after epoch {epoch} were not written: {error}")
+
+    def _write_report(self, split: str, epoch: int, step: int, evaluation: Evaluation) -> None:
         attempt, run = self._journal.paths.attempt(self._journal.number).figures, self._journal.paths.figures
         for directory in (attempt, run):
             directory.mkdir(exist_ok=True)
@@ -127,7 +135,7 @@ class LocalReporter:
         self._display.show_checkpoint(checkpoint)
 
     def sync(self) -> None:
-        """Make the rows durable."""
+        """Make the rows durable. Raises `OSError` where the disk refuses."""
         self._journal.sync()
 
     def should_stop(self) -> bool:
@@ -139,6 +147,18 @@ class LocalReporter:
         if self._plan is not None:
             self._open_tensorboard.write_hparams(config, final_metrics)
             self._open_tensorboard.close()
+
+    def _note_refusal(self) -> None:
+        """Say once that rows wait in memory, and once that they are written again."""
+        refusal = self._journal.refusal
+        if (refusal is not None) == self._is_refused:
+            return
+        self._is_refused = refusal is not None
+        directory = self._journal.directory
+        if refusal is None:
+            self.log_note(f"all metrics are written to {directory} again")
+        else:
+            self.log_note(f"metrics can't be written to {directory} ({refusal}); they wait in memory: free some space")
 
     @property
     def _open_tensorboard(self) -> TensorBoardLog:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from utp.config.train import TrainConfig
-from utp.core.checkpointer import Checkpointer
+from utp.core.checkpointer import Checkpointer, Saved
 from utp.core.data_parallel import share_buffers
 from utp.core.device import resolve_compute
 from utp.core.distributed import StopVote, check_batch_is_divisible, is_first_rank, world_size
@@ -216,9 +216,13 @@ class _Run:
         self.finish_save()
         if self._position() == self._saved_position:
             return
-        self.reporter.sync()
-        self.reporter.log_phase("saving")
         self.saves.note_save()
+        try:
+            self.reporter.sync()
+        except OSError as error:
+            self._forget(self.checkpointer.refuse(self.checkpointer.name_for(self.state), error))
+            return
+        self.reporter.log_phase("saving")
         self.checkpointer.save(self.state, {"compute": self.compute.to_json(), "num_workers": world_size()})
         self.reporter.log_phase("")
         self._saved_position = self._position()
@@ -230,7 +234,10 @@ class _Run:
             return
         if saved.checkpoint is not None:
             self.reporter.log_checkpoint(saved.checkpoint)
-            return
+        else:
+            self._forget(saved)
+
+    def _forget(self, saved: Saved) -> None:
         self._saved_position = None
         progress = self.state.progress
         if progress.best is not None and progress.best.checkpoint == saved.name:

@@ -66,7 +66,10 @@ class Reporter(Protocol):
         ...
 
     def sync(self) -> None:
-        """Make all rows so far durable; called before a commit, which says that they need not be computed again."""
+        """Make all rows so far durable; called before a commit, which says that they need not be computed again.
+
+        Raises `OSError`, which costs that commit.
+        """
         ...
 
     def should_stop(self) -> bool:

@@ -164,7 +164,7 @@ def _facts(row: MetricRow, **metrics: str) -> list[str]:
 def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any]) -> None:
     """Print how a run ended: its numbers, where its files are, and what to type next."""
     lines = [("outcome", _describe_outcome(result))]
-    if result["outcome"] == "failed":
+    if result.get("outcome") == "failed":
         lines.append(("log", short_path(paths.attempt(result["attempt"]).log(rank=0))))
     shown = ("acc@1", "f1_macro", (result.get("best") or {}).get("metric", "acc@1"))
     lines += [(name, _number(value)) for name, value in result.get("metrics", {}).items() if name.endswith(shown)]
@@ -172,7 +172,7 @@ def summarise(console: Console, paths: RunPaths, result: Mapping[str, Any]) -> N
     kept = (("figures", paths.figures), ("best weights", paths.best_weights), ("model folder", paths.hf))
     lines += [(name, short_path(path)) for name, path in kept if path.exists()]
     lines.append(("TensorBoard", _command("tensorboard", "--logdir", paths.tensorboard)))
-    if result["outcome"] != "succeeded":
+    if result.get("outcome") != "succeeded":
         lines.append(("go on with", _command("utp", "resume", paths.run_dir)))
     for name, value in lines:
         console.print(f"[bold]{name:<13}[/] {escape(value)}", highlight=False, soft_wrap=True)
@@ -194,7 +194,7 @@ def _command(program: str, *arguments: str | Path) -> str:
 def _describe_outcome(result: Mapping[str, Any]) -> str:
     if best := result.get("best"):
         return f"{result['outcome']}, best at epoch {best['epoch']}"
-    return str(result["outcome"])
+    return str(result.get("outcome", "interrupted: how it ended could not be written"))
 
 
 def _number(value: float | None) -> str:

@@ -22,7 +22,11 @@ type Story = {
   runAt: (i: number, tab?: string) => string;
   project: string;
   runs: string[];
+  dataset: string | undefined;
+  config: string | undefined;
 };
+/** What the browser says of a cable that is cut. */
+const CUT = /net::ERR_(CONNECTION_|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection/;
 
 /** What the tests before have made, by the API: one that failed takes no other along that does not need its end. */
 async function findStory(page: Page): Promise<Story> {
@@ -30,8 +34,11 @@ async function findStory(page: Page): Promise<Story> {
     (await (await page.request.get(`/api/v1${path}`)).json()).items as { id: string; name: string }[];
   const project = (await get("/projects?limit=100")).find((p) => p.name === "digits")?.id ?? "";
   const runs = (await get(`/projects/${project}/runs?sort=created_at`)).map((r) => r.id);
+  const dataset = (await get(`/projects/${project}/datasets`))[0]?.id;
+  const config = (await get(`/configs/project/${project}`))[0]?.id;
   const at = (path = "") => `/projects/${project}${path}`;
-  return { project, runs, at, runAt: (i, tab = "") => at(`/runs/${runs[i]}${tab && `?tab=${tab}`}`) };
+  const runAt = (i: number, tab = "") => at(`/runs/${runs[i]}${tab && `?tab=${tab}`}`);
+  return { project, runs, dataset, config, at, runAt };
 }
 
 const test = plain.extend<{ quiet: undefined; story: Story }>({
@@ -39,9 +46,7 @@ const test = plain.extend<{ quiet: undefined; story: Story }>({
     async ({ page }, use) => {
       const noise = listen(page);
       await use(undefined);
-      expect(noise.filter((n) => !/ERR_CONNECTION|ERR_EMPTY_RESPONSE|WebSocket connection/.test(n))).toEqual(
-        [],
-      );
+      expect(noise.filter((n) => !CUT.test(n))).toEqual([]);
     },
     { auto: true },
   ],
@@ -246,9 +251,18 @@ test("a checkpoint becomes a model's first version, and goes into production", a
   await expect(page.getByText("v1 in production")).toBeVisible();
 });
 
+test("TensorBoard shows the project's runs inside the page", async ({ page, story }) => {
+  await page.goto(story.at("/tensorboard"));
+  const frame = page.frameLocator("iframe[title=TensorBoard]");
+  await expect(frame.getByText("TensorBoard").first()).toBeVisible({ timeout: 120_000 });
+  await expect(frame.getByText("resnet-micro").first()).toBeVisible({ timeout: 60_000 });
+});
+
 test("every page answers a reload, and is there again by going back", async ({ page, story }) => {
-  const [failed = "", run = "", twin = ""] = story.runs;
-  for (const path of pathsOf({ project: story.project, run, twin, failed })) {
+  const { project, dataset, config, runs } = story;
+  const [failed = "", run = "", twin = ""] = runs;
+  expect(dataset && config).toBeTruthy();
+  for (const path of pathsOf({ project, run, twin, failed, dataset, config })) {
     await page.goto(path);
     await settle(page);
     await page.reload();

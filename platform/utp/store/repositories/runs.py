@@ -63,7 +63,7 @@ class RunRow:
     archived_at: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class AttemptRow:
     """One attempt."""
 

@@ -26,7 +26,6 @@ from utp.api.telemetry.requests import RequestTimes
 from utp.api.tensorboard.proxy import router as tensorboard
 from utp.api.ui.serving import ExportedUi, find_ui
 
-PREFIX = "/api/v1"
 DESCRIPTION = "Trains and fine-tunes Hugging Face vision models on a team's own machines."
 
 
@@ -62,12 +61,12 @@ def build_app(services: Services, *, script_hashes: Hashes = no_hashes) -> FastA
     problem_handlers.install(app)
     add_layers(app, services, limits, script_hashes)
     app.add_middleware(RequestTimes, registry=registry)  # outermost: what is refused takes time too
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)
     app.include_router(health)
     app.include_router(docs)
     app.include_router(telemetry)
     app.include_router(tensorboard)
-    for router in ROUTERS:
-        app.include_router(router, prefix=PREFIX)
 
     app.router.default = ExportedUi(find_ui(services.settings), app.router.default)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar, overload
+from functools import lru_cache
+from typing import Annotated, Any, Generic, Self, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 ID_PATTERN = "^[0-9a-f]{32}$"
 MAX_NAME = 200
 MAX_TEXT = 20_000
+MAX_KNOWN_TIMES = 10_000
+"""Times whose text is remembered: lists show the same ones again and again."""
 
 Item = TypeVar("Item")
 
@@ -21,6 +24,12 @@ def to_time(seconds: float | None) -> datetime | None: ...
 def to_time(seconds: float | None) -> datetime | None:
     """Return seconds since 1970, as the store has them, as a time in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+@lru_cache(maxsize=MAX_KNOWN_TIMES)
+def to_time_text(seconds: float | None) -> str | None:
+    """Return seconds since 1970 as `Time` is sent."""
+    return None if seconds is None else _to_iso(datetime.fromtimestamp(seconds, UTC))
 
 
 def _to_iso(at: datetime) -> str:
@@ -70,6 +79,20 @@ class Answer(BaseModel):
     model_config = ConfigDict(
         from_attributes=True, use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
     )
+
+    @classmethod
+    def trusted(cls, fields: dict[str, Any]) -> Self:
+        """Return an answer of all its fields without a look at their values, for those that are sent most.
+
+        A value of a wrong type is a warning when it is sent, and an error in tests.
+        """
+        assert len(fields) == len(cls.__pydantic_fields__), sorted(cls.__pydantic_fields__.keys() ^ fields.keys())
+        answer = cls.__new__(cls)
+        object.__setattr__(answer, "__dict__", fields)
+        object.__setattr__(answer, "__pydantic_fields_set__", set(fields))
+        object.__setattr__(answer, "__pydantic_extra__", None)
+        object.__setattr__(answer, "__pydantic_private__", None)
+        return answer
 
 
 class Page(Answer, Generic[Item]):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from utp.settings import Settings
 from utp.store.clock import booted_at, since_boot_s
-from utp.store.engines import database_url, is_worth_a_retry, open_engine, translate
-from utp.store.errors import WrongRevision
+from utp.store.engines import database_url, is_worth_a_retry, open_engine, open_for_look_ups, translate
+from utp.store.errors import NotAtOnce, WrongRevision
+from utp.store.prepared import Prepared
 
 REVISION = "0003"
 """The newest of `migrations/versions`."""
@@ -54,6 +56,8 @@ class Database:
         self._clock = clock
         self._booted_at: float | None = None
         self._reading = threading.local()
+        self._for_look_ups: DBAPIConnection | None = None
+        self._looking = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -95,6 +99,7 @@ class Database:
             with self.engine.connect() as connection:
                 if not self.is_sqlite:
                     connection.execution_options(isolation_level="REPEATABLE READ")  # SQLite reads so anyhow
+                connection.begin()  # what is `Prepared` would not begin it
                 self._reading.connection = connection
                 try:
                     yield connection
@@ -102,6 +107,24 @@ class Database:
                     self._reading.connection = None
         except (DBAPIError, PoolTimeout) as error:
             raise self._typed(error) from error
+
+    def look_up(self, query: Prepared, values: Mapping[str, Any]) -> tuple[list[tuple[Any, ...]], float]:
+        """Return the rows of a query by key, whose `now` is the time, and that time; within tens of microseconds.
+
+        So an event loop may ask. Raises `NotAtOnce` where it could take longer: over a network, or while another
+        look-up or a lock is in the way.
+        """
+        if not self.is_sqlite or not self._looking.acquire(blocking=False):
+            raise NotAtOnce
+        try:
+            now = self._now_by_machine()
+            if self._for_look_ups is None:
+                self._for_look_ups = open_for_look_ups(self.engine)
+            return query.rows_of_driver(self._for_look_ups, self.engine.dialect, {**values, "now": now}), now
+        except (DBAPIError, PoolTimeout, self.engine.dialect.loaded_dbapi.Error) as error:
+            raise NotAtOnce from error
+        finally:
+            self._looking.release()
 
     def now(self, connection: Connection) -> float:
         """Return the seconds since 1970 by the database's clock."""
@@ -125,7 +148,17 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._for_look_ups is not None:
+            self._for_look_ups.close()
+            self._for_look_ups = None
         self.engine.dispose()
+
+    def _now_by_machine(self) -> float:
+        if self._clock is not None:
+            return self._clock()
+        if self._booted_at is None:
+            raise NotAtOnce
+        return self._booted_at + since_boot_s()
 
     def _write_once(self, work: Callable[[Transaction], T]) -> T:
         try:

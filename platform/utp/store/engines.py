@@ -9,6 +9,7 @@ from typing import Any
 
 from pysqlite3 import dbapi2
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -109,6 +110,19 @@ def _open_postgres(url: URL) -> Engine:
         json_deserializer=from_json,
         execution_options=_BY_NAME,
     )
+
+
+def open_for_look_ups(engine: Engine) -> DBAPIConnection:
+    """Return a connection to SQLite that waits for no lock and is nobody else's.
+
+    It is the driver's own: SQLAlchemy's would begin a transaction with its first query, and stand still in it.
+    """
+    pooled = engine.raw_connection()
+    pooled.detach()
+    connection = pooled.dbapi_connection
+    assert connection is not None
+    connection.cursor().execute("PRAGMA busy_timeout=0")
+    return connection
 
 
 def is_worth_a_retry(error: DBAPIError) -> bool:

@@ -46,6 +46,10 @@ class StoreDamaged(StoreError):
         return f"the database {self.database} is damaged: {self.reason}; put a backup in its place"
 
 
+class NotAtOnce(Exception):
+    """A look-up could take longer than an event loop may wait."""
+
+
 class WrongRevision(StoreError):
     """The tables are of another version than this program."""
 

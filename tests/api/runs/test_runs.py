@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 from tests.api.conftest import SignIn
 from tests.api.runs.conftest import CONFIG, RUNS, Fail, Queue
 
 from utp.api.app import build_app
+from utp.api.runs.schemas import RunDetail, RunPage
 from utp.api.services import Services
 from utp.config.loading import parse_config
 from utp.config.request import RunRequest
 from utp.errors import FAILURE_HELP, FailureKind
 from utp.store.access import Role
 from utp.store.recorder import Recorder
+from utp.store.tables.job import Job
 
 Start = Callable[[str], None]
 
@@ -48,6 +51,32 @@ def test_queued_run_is_listed_and_read(client: TestClient, queue: Queue) -> None
     assert "lr" in detail["config_changed_fields"]
     assert Path(detail["run_dir"]).is_dir()
     assert detail["dataset"]["fingerprint"] is None
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "failed"])
+def test_what_is_sent_without_a_model_is_what_its_model_says(
+    client: TestClient, queue: Queue, start: Start, fail: Fail, state: str
+) -> None:
+    run_id = queue(tags=["a"])["id"]
+    if state != "queued":
+        (start if state == "running" else fail)(run_id)
+    for path, model in ((RUNS, RunPage), (f"{RUNS}/{run_id}", RunDetail)):
+        sent = client.get(path)
+        checked = model.model_validate_json(sent.content)
+        assert set(checked.model_fields_set) == set(model.model_fields)
+        assert json.loads(checked.model_dump_json()) == sent.json()
+
+
+def test_run_whose_worker_is_silent_says_so_in_the_list_and_by_itself(
+    services: Services, client: TestClient, queue: Queue, start: Start
+) -> None:
+    run_id = queue()["id"]
+    start(run_id)
+    services.database.write(lambda tx: tx.connection.execute(update(Job).values(lease_until=tx.now - 5)))
+    (listed,) = client.get(RUNS).json()["items"]
+    alone = client.get(f"{RUNS}/{run_id}").json()
+    for run in (listed, alone):
+        assert (run["health"], run["health_detail"]) == ("silent", "nothing was heard of its worker for 35 s")
 
 
 def test_command_of_a_run_trains_the_same_config(client: TestClient, queue: Queue) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from utp.api.agents.schemas import Agent, AgentHistory, AgentPage, Gpu, GpuList, Quarantine
 from utp.api.agents.service import AgentService
 from utp.api.dependencies import PrincipalDep, ServicesDep
 from utp.api.errors import MethodRefused
 from utp.api.paging import PageDep
+from utp.api.routes import api_router
 
-router = APIRouter(tags=["agents"])
+router = api_router("agents")
 
 NO_AGENTS_BY_HAND = (
     "machines are not added by hand: one joins by itself once it is part of the Ray cluster (`ray start --address=...`)"

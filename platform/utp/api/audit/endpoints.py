@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from utp.api.audit.schemas import AuditEntry, AuditEntryPage
 from utp.api.dependencies import PrincipalDep, ServicesDep
 from utp.api.errors import InvalidRequest
 from utp.api.paging import PageDep, cut_page
+from utp.api.routes import api_router
 from utp.api.schemas import to_time
 from utp.api.security.permissions import Action
 from utp.store.repositories.people import AuditRow, PeopleRepository
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = api_router("audit", "/audit")
 
 
 @router.get("", operation_id="list_audit_entries")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from utp.api.auth.schemas import LogIn, Me
 from utp.api.dependencies import PrincipalDep, ServicesDep
 from utp.api.errors import NotSignedIn, TooManyFailures
+from utp.api.routes import api_router
 from utp.api.security.authentication import Credential, authenticate, client_address, read_cookie
 from utp.api.security.credentials import SESSION_COOKIE, SESSION_PREFIX, hash_secret, new_secret
 from utp.api.security.failed_sign_ins import FailedSignIns
@@ -14,7 +15,7 @@ from utp.api.security.permissions import Principal
 from utp.api.security.rate_limit import RateLimits
 from utp.store.recorder.people import SESSION_LIFE_S
 
-router = APIRouter(tags=["auth"])
+router = api_router("auth")
 
 
 @router.post("/auth/login", operation_id="log_in")

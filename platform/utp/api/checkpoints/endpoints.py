@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from utp.api.checkpoints.schemas import CheckpointList
 from utp.api.checkpoints.service import CheckpointService
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.files.sending import IfRangeHeader, RangeHeader, send_file
+from utp.api.routes import api_router
 
-router = APIRouter(prefix="/runs/{run_id}/checkpoints", tags=["checkpoints"])
+router = api_router("checkpoints", "/runs/{run_id}/checkpoints")
 
 FilePath = Annotated[str, Path(pattern=r"^[0-9A-Za-z_][0-9A-Za-z_.@-]{0,199}$")]
 BYTES: dict[int | str, dict[str, Any]] = {

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from utp.api.comparisons.image_diff import compare_images
 from utp.api.comparisons.schemas import Comparison, ImageDiff
 from utp.api.comparisons.service import ComparisonService
 from utp.api.dependencies import PrincipalDep, ServicesDep
 from utp.api.evaluations.schemas import Split
+from utp.api.routes import api_router
 from utp.api.runs.access import split_ids
 from utp.api.schemas import Id
 
-router = APIRouter(prefix="/runs/compare", tags=["comparisons"])
+router = api_router("comparisons", "/runs/compare")
 
 MAX_RUNS = 20
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from utp.api.configs.model_flavours import list_model_flavours
 from utp.api.configs.schemas import (
@@ -25,9 +25,10 @@ from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
 from utp.api.idempotency import CreationKeyDep
 from utp.api.paging import PageDep
+from utp.api.routes import api_router
 from utp.api.schemas import ID_PATTERN
 
-router = APIRouter(tags=["configs"])
+router = api_router("configs")
 
 IdQuery = Annotated[str, Query(pattern=ID_PATTERN)]
 

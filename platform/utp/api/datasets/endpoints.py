@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from utp.api.datasets.schemas import ClassBalance, Dataset, DatasetCreate, DatasetPage, SamplePage
@@ -13,8 +13,9 @@ from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.idempotency import CreationKeyDep
 from utp.api.paging import PageDep
 from utp.api.pictures.sending import ImageSize, send_image, send_thumbnail
+from utp.api.routes import api_router
 
-router = APIRouter(tags=["datasets"])
+router = api_router("datasets")
 
 DEFAULT_SIZE = 160
 SamplePath = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.evaluations.schemas import EvaluationDetail, EvaluationList, Split
 from utp.api.evaluations.service import EvaluationService
+from utp.api.routes import api_router
 
-router = APIRouter(prefix="/runs/{run_id}/evaluations", tags=["evaluations"])
+router = api_router("evaluations", "/runs/{run_id}/evaluations")
 
 EpochPath = Annotated[int, Path(ge=0, le=2**31 - 1)]
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from fastapi import APIRouter, WebSocket
+from fastapi import WebSocket
 
 from utp.api.dependencies import PrincipalDep
 from utp.api.events.connection import Connection
 from utp.api.events.live import Live
+from utp.api.routes import api_router
 from utp.api.security.authentication import CREDENTIAL, authenticate
 from utp.api.security.permissions import Principal
 
 SUBPROTOCOL = "utp.v1"
 
-router = APIRouter(tags=["events"])
+router = api_router("events")
 
 
 @router.websocket("/ws")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.figures.schemas import FigureData, FigureList
 from utp.api.figures.service import FigureService
 from utp.api.files.sending import send_file
+from utp.api.routes import api_router
 
-router = APIRouter(prefix="/runs/{run_id}/figures", tags=["figures"])
+router = api_router("figures", "/runs/{run_id}/figures")
 
 FigurePath = Annotated[str, Path(pattern="^[0-9A-Za-z_][0-9A-Za-z_@-]{0,99}$")]
 PNG: dict[int | str, dict[str, Any]] = {200: {"description": "The picture.", "content": {"image/png": {}}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
@@ -10,8 +10,9 @@ from utp.api.groups.schemas import Group, GroupCreate, GroupPage, GroupPatch
 from utp.api.groups.service import GroupService
 from utp.api.idempotency import CreationKeyDep
 from utp.api.paging import PageDep
+from utp.api.routes import api_router
 
-router = APIRouter(tags=["groups"])
+router = api_router("groups")
 
 
 @router.get("/projects/{project_id}/groups", operation_id="list_groups")

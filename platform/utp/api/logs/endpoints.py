@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.files.sending import IfRangeHeader, RangeHeader, send_file
 from utp.api.logs.schemas import LogMatches, LogPage, LogStreams, Stream
 from utp.api.logs.service import LogService
-from utp.api.routes import ThreadRoute
+from utp.api.routes import api_router
 from utp.logs.line_facts import LogLevel
 
 MAX_LINES = 5000
@@ -19,7 +19,7 @@ FIRST_RANK = "rank0.log"
 _MAX_LINE_NUMBER = 2**53
 """What JavaScript still counts exactly."""
 
-router = APIRouter(prefix="/runs/{run_id}/logs", tags=["logs"], route_class=ThreadRoute)
+router = api_router("logs", "/runs/{run_id}/logs")
 
 Attempt = Annotated[int | None, Query(ge=1, le=1_000_000, description="Left out: the newest.")]
 StreamQuery = Annotated[Stream, Query()]

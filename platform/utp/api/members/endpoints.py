@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
+from utp.api.routes import api_router
 from utp.api.security.permissions import Action
 
-router = APIRouter(prefix="/projects/{project_id}/members", tags=["projects"])
+router = api_router("projects", "/projects/{project_id}/members")
 
 
 @router.put("/{user_id}", operation_id="add_project_member", status_code=204)

@@ -6,14 +6,13 @@ import time
 from importlib.metadata import version
 from importlib.util import find_spec
 
-from fastapi import APIRouter
-
 from utp.api.dependencies import PrincipalDep, ServicesDep
 from utp.api.meta.schemas import Meta
+from utp.api.routes import api_router
 from utp.api.schemas import to_time
 from utp.store.access import Role
 
-router = APIRouter(prefix="/meta", tags=["meta"])
+router = api_router("meta", "/meta")
 _STARTED_AT = time.time()
 
 

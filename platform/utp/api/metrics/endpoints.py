@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.metrics.schemas import CurveList, MetricNameList
 from utp.api.metrics.service import EVERY_NAME, MetricService
 from utp.api.metrics.system_curves import read_system_curves
-from utp.api.routes import ThreadRoute
+from utp.api.routes import api_router
 from utp.api.runs.access import split_ids
 
-router = APIRouter(tags=["metrics"], route_class=ThreadRoute)
+router = api_router("metrics")
 
 MAX_RUNS = 100
 MAX_STEP = 2**31 - 1

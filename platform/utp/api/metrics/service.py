@@ -121,20 +121,23 @@ class MetricService:
 
 
 def _to_curve(curve: Curve, name: str, epochs: Axes, times: Axes, after_step: int | None) -> CurveOut:
-    steps = [int(step) for step in curve.points.steps]
+    steps = list(map(int, curve.points.steps))
     place = (curve.run_id, curve.kind)
     starts = [points.values[0] for (run_id, _), points in times.items() if run_id == curve.run_id and len(points)]
-    return CurveOut(
-        run_id=curve.run_id,
-        name=name,
-        steps=steps,
-        values=list(curve.points.values),
-        epochs=[_round(value) for value in _at(epochs[place], steps)] if place in epochs else None,
-        times_s=[None if at is None else round(at - min(starts), 3) for at in _at(times[place], steps)]
-        if place in times
-        else None,
-        is_downsampled=curve.is_thinned,
-        last_step=steps[-1] if steps else (-1 if after_step is None else after_step),
+    first_at = min(starts, default=0.0)
+    return CurveOut.trusted(
+        {
+            "run_id": curve.run_id,
+            "name": name,
+            "steps": steps,
+            "values": curve.points.values.tolist(),
+            "epochs": [_round(value) for value in _at(epochs[place], steps)] if place in epochs else None,
+            "times_s": [None if at is None else round(at - first_at, 3) for at in _at(times[place], steps)]
+            if place in times
+            else None,
+            "is_downsampled": curve.is_thinned,
+            "last_step": steps[-1] if steps else (-1 if after_step is None else after_step),
+        }
     )
 
 

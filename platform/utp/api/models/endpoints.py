@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
@@ -20,8 +20,9 @@ from utp.api.models.schemas import (
 )
 from utp.api.models.service import ModelService
 from utp.api.paging import PageDep
+from utp.api.routes import api_router
 
-router = APIRouter(tags=["models"])
+router = api_router("models")
 
 VersionPath = Annotated[int, Path(ge=1, le=2**31 - 1)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
@@ -13,8 +13,9 @@ from utp.api.paging import PageDep
 from utp.api.pictures.sending import ImageSize, send_image, send_thumbnail
 from utp.api.predictions.schemas import PredictionKind, PredictionPage
 from utp.api.predictions.service import PredictionService
+from utp.api.routes import api_router
 
-router = APIRouter(prefix="/runs/{run_id}/predictions", tags=["predictions"])
+router = api_router("predictions", "/runs/{run_id}/predictions")
 
 MAX_INDEX = 2**31 - 1
 TrueClass = Annotated[int | None, Query(alias="true", ge=0, le=MAX_INDEX, description="Index of a class.")]

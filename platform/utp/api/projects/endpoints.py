@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
@@ -10,8 +10,9 @@ from utp.api.idempotency import CreationKeyDep
 from utp.api.paging import PageDep
 from utp.api.projects.schemas import Project, ProjectCreate, ProjectPage, ProjectPatch
 from utp.api.projects.service import ProjectService
+from utp.api.routes import api_router
 
-router = APIRouter(prefix="/projects", tags=["projects"])
+router = api_router("projects", "/projects")
 
 
 @router.get("", operation_id="list_projects")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.paging import PageDep
-from utp.api.routes import ThreadRoute
+from utp.api.routes import api_router
 from utp.api.run_queue.schemas import QueueMove, QueueOut
 from utp.api.run_queue.service import QueueService
 
-router = APIRouter(prefix="/queue", tags=["queue"], route_class=ThreadRoute)
+router = api_router("queue", "/queue")
 
 
 @router.get("", operation_id="get_queue")

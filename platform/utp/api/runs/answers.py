@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
+from utp.api.json_answers import JsonFields
 from utp.api.runs.schemas import Run, RunEvent
-from utp.api.schemas import to_time
+from utp.api.schemas import to_time, to_time_text
 from utp.store.repositories.events import EventRow
 from utp.store.repositories.run_lists import ListedRun, RunLists
 from utp.store.repositories.run_lists import RunList as ListedRuns
@@ -67,26 +68,36 @@ def to_runs(found: ListedRuns, lists: RunLists) -> list[Run]:
     return [Run(**run_fields(run, highlights[run.config_id], found.now)) for run in found.runs]
 
 
-def run_fields(run: ListedRun, highlights: Mapping[str, Any], now: float) -> dict[str, Any]:
+def to_run_fields(found: ListedRuns, lists: RunLists) -> list[JsonFields]:
+    """Return the fields of `Run` of each run."""
+    highlights = Highlights(lists).of(found.runs)
+    return [run_fields(run, highlights[run.config_id], found.now) for run in found.runs]
+
+
+def run_fields(run: ListedRun, highlights: Mapping[str, Any], now: float) -> JsonFields:
     """Return the fields of `Run`."""
-    plain = zip(_PLAIN, _plain_values(run), strict=True)
-    times = {name: to_time(getattr(run, name)) for name in _TIMES}
     is_live = run.state in LIVE and run.attempt_started_at is not None
     elapsed_s = max(0.0, now - (run.attempt_started_at or now)) if is_live else 0.0
     is_queued = run.state is RunState.QUEUED
     return {
-        **dict(plain),
-        **times,
+        **dict(zip(_PLAIN, _plain_values(run), strict=True)),
+        "state": str(run.state),
+        "wish": str(run.wish),
+        "health": str(run.health),
+        "failure_kind": None if run.failure_kind is None else str(run.failure_kind),
+        "created_at": to_time_text(run.created_at),
+        "queued_at": to_time_text(run.queued_at),
+        "started_at": to_time_text(run.started_at),
+        "ended_at": to_time_text(run.ended_at),
+        "archived_at": to_time_text(run.archived_at),
         "config_id": run.saved_config_id,
-        "tags": list(run.tags),
-        "metrics": None if run.metrics is None else dict(run.metrics),
         "progress": None if not run.total_steps else min(1.0, run.step / run.total_steps),
         "eta_s": _eta_s(run, elapsed_s),
         "run_time_s": run.run_time_s + elapsed_s,
         "wait_reason": run.wait_reason or None if is_queued else None,
         "position": run.position if is_queued else None,
         "starts_in_s": None if run.starts_at is None or not is_queued else max(0.0, run.starts_at - now),
-        "highlights": dict(highlights),
+        "highlights": highlights,
     }
 
 
@@ -97,8 +108,9 @@ def to_event(row: EventRow) -> RunEvent:
     return RunEvent(seq=row.seq, at=to_time(row.at), type=row.kind, attempt=row.attempt, detail=detail)
 
 
-_TIMES = ("created_at", "queued_at", "started_at", "ended_at", "archived_at")
-_PLAIN = tuple(name for name in ListedRun.__dataclass_fields__ if name in Run.model_fields and name not in _TIMES)
+_MADE = {"state", "wish", "health", "failure_kind", "config_id"}
+_MADE |= {"created_at", "queued_at", "started_at", "ended_at", "archived_at", "wait_reason", "position", "run_time_s"}
+_PLAIN = tuple(name for name in ListedRun.__dataclass_fields__ if name in Run.model_fields and name not in _MADE)
 _plain_values = attrgetter(*_PLAIN)
 
 

@@ -11,7 +11,7 @@ from utp.errors import FAILURE_HELP, FailureKind
 from utp.logs.line_facts import LogLevel
 from utp.logs.numbered import NumberedLine, read_numbered
 from utp.logs.places import find_log
-from utp.store.repositories.runs import RunDetail as StoredRun
+from utp.store.repositories.run_lists import WholeRun
 from utp.store.states import RunState
 
 TAIL_LINES = 300
@@ -21,34 +21,35 @@ SHOWN_MESSAGE = 60
 SERIOUS = frozenset({LogLevel.ERROR, LogLevel.CRITICAL})
 
 
-def find_cause(stored: StoredRun, attempts: Sequence[Attempt], home: Path) -> Cause | None:
+def find_cause(whole: WholeRun, attempts: Sequence[Attempt], home: Path) -> Cause | None:
     """Return why a run failed; None for one that did not.
 
     Args:
-        stored: the run.
+        whole: the run.
         attempts: of the run, the oldest first.
         home: of the platform, with the head's copies of logs.
     """
-    if stored.state is not RunState.FAILED:
+    run = whole.run
+    if run.state is not RunState.FAILED:
         return None
-    kind = stored.failure_kind or FailureKind.INTERNAL
+    kind = run.failure_kind or FailureKind.INTERNAL
     help_text = FAILURE_HELP[kind]
     return Cause(
         kind=kind,
         title=help_text.title,
-        message=stored.message or "",
+        message=run.message or "",
         what_to_do=help_text.what_to_do,
-        log_line=_find_line(stored, attempts[-1], home) if attempts else None,
+        log_line=_find_line(whole, attempts[-1], home) if attempts else None,
         traceback=attempts[-1].traceback if attempts else None,
     )
 
 
-def _find_line(stored: StoredRun, attempt: Attempt, home: Path) -> LogPlace | None:
+def _find_line(whole: WholeRun, attempt: Attempt, home: Path) -> LogPlace | None:
     """Return the line of the worker that failed first; None where it wrote nothing."""
     stream = f"rank{attempt.rank or 0}.log"
-    path = find_log(home, stored.run_dir, stored.id, attempt.attempt, stream)
+    path = find_log(home, whole.run_dir, whole.run.id, attempt.attempt, stream)
     page = read_numbered(INDEXES.of(path), -TAIL_LINES, TAIL_LINES, is_live=False)
-    line = choose_line(page.lines, stored.message or "")
+    line = choose_line(page.lines, whole.run.message or "")
     return None if line is None else LogPlace(attempt=attempt.attempt, stream=stream, line=line.line, text=line.text)
 
 

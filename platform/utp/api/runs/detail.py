@@ -4,56 +4,70 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from utp.api.configs.training import changed_fields
+from utp.api.json_answers import JsonFields
 from utp.api.runs.answers import Highlights, run_fields
 from utp.api.runs.cause import find_cause
-from utp.api.runs.schemas import Attempt, RunDataset, RunDetail
+from utp.api.runs.schemas import Attempt, RunDataset
 from utp.api.schemas import to_time
-from utp.api.services import Services
 from utp.config.paths import RunPaths
-from utp.store.errors import RunNotFound
-from utp.store.repositories.run_lists import ListedRun, RunLists
-from utp.store.repositories.runs import AttemptRow, RunRepository
+from utp.store.repositories.run_lists import RunLists, WholeRun
+from utp.store.repositories.runs import AttemptRow
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 """Largest JSON file of a run that is read whole."""
+MAX_KNOWN_CONFIGS = 500
 
 
-def read_detail(services: Services, run_id: str) -> tuple[RunDetail, ListedRun]:
-    """Return everything about a run but its curves, logs and files, and its row. Raises `RunNotFound`."""
-    lists = RunLists(services.database)
-    stored = RunRepository(services.database).get(run_id)
-    found = lists.by_ids([run_id])
-    if not found.runs:
-        raise RunNotFound(run_id)  # it is being deleted
-    listed = found.runs[0]
-    attempts = [_to_attempt(row, stored.run_dir) for row in stored.attempts]
-    changed = changed_fields(stored.config)
-    detail = RunDetail(
-        **run_fields(listed, Highlights(lists).of([listed])[listed.config_id], found.now),
-        config=dict(stored.config),
-        config_changed_fields=changed,
-        request=dict(stored.request),
-        run_dir=stored.run_dir,
-        checkpoint_dir=stored.checkpoint_dir,
-        attempts=attempts,
-        cause=find_cause(stored, attempts, services.settings.home),
-        dataset=_dataset(lists, run_id),
-        parent_run_id=listed.parent_run_id,
-        command=command_of(stored.name, stored.config, changed),
-    )
-    return detail, listed
+def detail_fields(whole: WholeRun, lists: RunLists, home: Path) -> JsonFields:
+    """Return the fields of `RunDetail`."""
+    run = whole.run
+    config = read_config(whole.config)
+    attempts = [_to_attempt(row, whole.run_dir) for row in whole.attempts]
+    return {
+        **run_fields(run, Highlights(lists).of([run])[run.config_id], whole.now),
+        "config": config.fields,
+        "config_changed_fields": config.changed,
+        "request": whole.request,
+        "run_dir": whole.run_dir,
+        "checkpoint_dir": whole.checkpoint_dir,
+        "attempts": attempts,
+        "cause": find_cause(whole, attempts, home),
+        "dataset": _dataset(whole),
+        "parent_run_id": run.parent_run_id,
+        "command": command_of(run.name, config.quoted),
+    }
 
 
-def command_of(name: str, config: Mapping[str, Any], changed: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class ReadConfig:
+    """What is told of a run's config; contents never change."""
+
+    fields: dict[str, Any]
+    changed: list[str]
+    """Fields that differ from the defaults."""
+    quoted: str
+    """Those as JSON, for a shell."""
+
+
+@lru_cache(maxsize=MAX_KNOWN_CONFIGS)
+def read_config(content: str) -> ReadConfig:
+    """Return the config of this JSON; runs of one config share it, so nobody changes it."""
+    fields = json.loads(content)
+    changed = changed_fields(fields)
+    text = json.dumps({field: fields[field] for field in changed}, ensure_ascii=False)
+    return ReadConfig(fields, changed, shlex.quote(text))
+
+
+def command_of(name: str, quoted_fields: str) -> str:
     """Return a shell command that trains the same: it writes the fields that differ from the defaults to a file."""
-    fields = json.dumps({field: config[field] for field in changed}, ensure_ascii=False)
     file = shlex.quote(f"{name}.json")
-    return f"printf %s {shlex.quote(fields)} > {file} && utp train {file}"
+    return f"printf %s {quoted_fields} > {file} && utp train {file}"
 
 
 def read_json_file(path: Path) -> dict[str, Any] | None:
@@ -91,6 +105,8 @@ def _to_attempt(row: AttemptRow, run_dir: str) -> Attempt:
     )
 
 
-def _dataset(lists: RunLists, run_id: str) -> RunDataset | None:
-    found = lists.dataset_of(run_id)
-    return None if found is None else RunDataset(id=found[0], version_id=found[1], fingerprint=found[2])
+def _dataset(whole: WholeRun) -> RunDataset | None:
+    if whole.dataset is None:
+        return None
+    dataset_id, version_id, fingerprint = whole.dataset
+    return RunDataset(id=dataset_id, version_id=version_id, fingerprint=fingerprint)

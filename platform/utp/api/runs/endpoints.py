@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
 from utp.api.idempotency import CreationKeyDep
+from utp.api.json_answers import JsonFields, json_answer
 from utp.api.paging import PageDep
-from utp.api.routes import ThreadRoute
+from utp.api.routes import api_router
 from utp.api.runs.filters import FilterDep
 from utp.api.runs.queueing import RunQueueing
 from utp.api.runs.schemas import (
@@ -32,27 +33,27 @@ from utp.api.schemas import ID_PATTERN
 from utp.api.security.permissions import Action
 from utp.store.repositories.project_overviews import ProjectOverviews
 
-router = APIRouter(tags=["runs"], route_class=ThreadRoute)
+router = api_router("runs")
 
 IdQuery = Annotated[str | None, Query(pattern=ID_PATTERN)]
 
 
-@router.get("/runs", operation_id="list_runs")
+@router.get("/runs", operation_id="list_runs", response_model=RunPage)
 def list_runs(
     services: ServicesDep, principal: PrincipalDep, page: PageDep, wanted: FilterDep, project_id: IdQuery = None
-) -> RunPage:
+) -> Response:
     """List runs of the projects that you see, the newest first unless sorted otherwise."""
-    return RunService(services, principal).list_runs(replace(wanted, project_id=project_id), page)
+    return json_answer(RunService(services, principal).list_runs(replace(wanted, project_id=project_id), page))
 
 
-@router.get("/projects/{project_id}/runs", operation_id="list_project_runs")
+@router.get("/projects/{project_id}/runs", operation_id="list_project_runs", response_model=RunPage)
 def list_project_runs(
     services: ServicesDep, principal: PrincipalDep, project_id: IdPath, page: PageDep, wanted: FilterDep
-) -> RunPage:
+) -> Response:
     """List the runs of a project."""
     principal.require(project_id, Action.READ)
     ProjectOverviews(services.database).check_exists(project_id)
-    return RunService(services, principal).list_runs(replace(wanted, project_id=project_id), page)
+    return json_answer(RunService(services, principal).list_runs(replace(wanted, project_id=project_id), page))
 
 
 @router.post("/runs/from-config/{config_id}", operation_id="create_runs_from_config", status_code=201)
@@ -76,27 +77,22 @@ def act_on_runs(services: ServicesDep, principal: PrincipalDep, asked: BulkActio
     return RunService(services, principal).act_on_many(asked)
 
 
-@router.get("/runs/{run_id}", operation_id="get_run")
-def get_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath, response: Response) -> RunDetail:
+@router.get("/runs/{run_id}", operation_id="get_run", response_model=RunDetail)
+def get_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath) -> Response:
     """Return a run, with the ETag of what may be edited."""
-    run, etag = RunService(services, principal).get(run_id)
-    set_etag(response, etag)
-    return run
+    return _with_etag(*RunService(services, principal).get(run_id))
 
 
-@router.patch("/runs/{run_id}", operation_id="update_run")
+@router.patch("/runs/{run_id}", operation_id="update_run", response_model=RunDetail)
 def update_run(
     services: ServicesDep,
     principal: PrincipalDep,
     run_id: IdPath,
     asked: RunPatch,
-    response: Response,
     if_match: IfMatch = None,
-) -> RunDetail:
+) -> Response:
     """Change tags, notes, priority, group, or archive it; needs If-Match."""
-    run, etag = RunService(services, principal).annotate(run_id, asked, if_match)
-    set_etag(response, etag)
-    return run
+    return _with_etag(*RunService(services, principal).annotate(run_id, asked, if_match))
 
 
 @router.delete("/runs/{run_id}", operation_id="delete_run")
@@ -145,3 +141,9 @@ def get_run_environment(services: ServicesDep, principal: PrincipalDep, run_id: 
 def list_run_events(services: ServicesDep, principal: PrincipalDep, run_id: IdPath, page: PageDep) -> RunEventPage:
     """List what happened to a run, the oldest first."""
     return RunService(services, principal).events(run_id, page)
+
+
+def _with_etag(run: JsonFields, etag: str) -> Response:
+    response = json_answer(run)
+    set_etag(response, etag)
+    return response

@@ -8,19 +8,18 @@ from typing import Any
 
 from utp.api.errors import InvalidRequest, problem_of
 from utp.api.etag import check_if_match, etag_of
+from utp.api.json_answers import JsonFields
 from utp.api.paging import PageRequest, cut_page
 from utp.api.runs.access import require_run
-from utp.api.runs.answers import to_event, to_runs
-from utp.api.runs.detail import read_detail, read_json_file
+from utp.api.runs.answers import to_event, to_run_fields, to_runs
+from utp.api.runs.detail import detail_fields, read_json_file
 from utp.api.runs.schemas import (
     BulkAction,
     BulkItem,
     BulkResult,
     Deletion,
     Run,
-    RunDetail,
     RunEventPage,
-    RunPage,
     RunPatch,
 )
 from utp.api.security.permissions import Action, Principal
@@ -30,7 +29,7 @@ from utp.errors import UtpError
 from utp.store.errors import NotFound, RunNotFound
 from utp.store.recorder.annotations import ANNOTATIONS
 from utp.store.repositories.events import EventRepository
-from utp.store.repositories.run_lists import SORTS, ListedRun, RunFilter, RunLists
+from utp.store.repositories.run_lists import SORTS, RunFilter, RunLists
 from utp.store.states import Wish
 
 
@@ -42,23 +41,24 @@ class RunService:
         self._principal = principal
         self._lists = RunLists(services.database)
 
-    def list_runs(self, wanted: RunFilter, page: PageRequest) -> RunPage:
-        """Return the runs that pass the filter, of projects that the principal sees."""
+    def list_runs(self, wanted: RunFilter, page: PageRequest) -> JsonFields:
+        """Return a `RunPage` of those that pass the filter, of projects that the principal sees."""
         sort, descends = page.sort_key(tuple(SORTS), "-created_at")
         after = _check_cursor(page, sort)
         with self._services.database.read():
             found = self._lists.read(wanted, sort=sort, descends=descends, after=after, limit=page.limit + 1)
-            runs = to_runs(found, self._lists)
-        keys = {run.id: _sort_value(run, sort) for run in found.runs}
-        items, cursor = cut_page(runs, page.limit, lambda run: (keys[run.id], run.id))
-        return RunPage(items=list(items), next_cursor=cursor, total=found.total)
+            runs = to_run_fields(found, self._lists)
+        _, cursor = cut_page(found.runs, page.limit, lambda run: (getattr(run, sort), run.id))
+        return {"items": runs[: page.limit], "next_cursor": cursor, "total": found.total}
 
-    def get(self, run_id: str) -> tuple[RunDetail, str]:
-        """Return everything about a run, and its ETag."""
+    def get(self, run_id: str) -> tuple[JsonFields, str]:
+        """Return the `RunDetail` of a run, and its ETag."""
         with self._services.database.read():
-            require_run(self._services, self._principal, run_id)
-            run, row = read_detail(self._services, run_id)
-        return run, etag_of(*(getattr(row, name) for name in ANNOTATIONS))
+            whole = self._lists.read_whole(run_id)
+            if not self._principal.can(whole.run.project_id, Action.READ):
+                raise RunNotFound(run_id)
+            detail = detail_fields(whole, self._lists, self._services.settings.home)
+        return detail, etag_of(*(getattr(whole.run, name) for name in ANNOTATIONS))
 
     def summary(self, run_id: str) -> Run:
         """Return a run as lists show it."""
@@ -72,7 +72,7 @@ class RunService:
             raise RunNotFound(next(run_id for run_id in run_ids if run_id not in known))
         return runs
 
-    def annotate(self, run_id: str, asked: RunPatch, if_match: str | None) -> tuple[RunDetail, str]:
+    def annotate(self, run_id: str, asked: RunPatch, if_match: str | None) -> tuple[JsonFields, str]:
         """Change tags, notes, priority, group or whether it is archived, where the ETag still holds."""
         require_run(self._services, self._principal, run_id, Action.WRITE)
         changes = asked.model_dump(exclude_unset=True, exclude={"is_archived"})
@@ -146,10 +146,6 @@ class RunService:
             "unarchive": lambda: recorder.archive(run_id, is_archived=False),
         }
         acts[action]()
-
-
-def _sort_value(run: ListedRun, sort: str) -> Any:
-    return getattr(run, sort)
 
 
 def _check_cursor(page: PageRequest, sort: str) -> list[Any] | None:

@@ -19,7 +19,7 @@ from utp.api.security.permissions import PRINCIPAL, SEES_ALL_PROJECTS, Principal
 from utp.api.security.public_routes import is_public
 from utp.api.security.rate_limit import RateLimits
 from utp.api.services import Services
-from utp.store.errors import StoreError
+from utp.store.errors import NotAtOnce, StoreError
 from utp.store.recorder.people import TOKEN_USE_STEP_S
 from utp.store.repositories.people import PeopleRepository, SignedIn
 
@@ -56,7 +56,7 @@ class Authentication:
             return
         credential = find_credential(scope)
         try:
-            principal = None if credential is None else await run_sync(authenticate, self._services, credential)
+            principal = None if credential is None else await self._find(credential)
         except StoreError as error:
             _log.error("nobody could be signed in: %s", error)
             wait_s = RETRY_AFTER_S.get(type(error))
@@ -71,6 +71,16 @@ class Authentication:
             await RedirectResponse(f"/login?next={quote(scope['path'], safe='/')}", 303)(scope, receive, send)
         else:
             await refuse(scope, receive, send, *refusal)
+
+    async def _find(self, credential: Credential) -> Principal | None:
+        """Return who signs in so; without a thread where the database answers at once."""
+        try:
+            found = _look_up(self._services, credential, at_once=True)
+        except NotAtOnce:
+            return await run_sync(authenticate, self._services, credential)
+        if found is not None and _is_use_worth_a_note(found):
+            await run_sync(_note_use, self._services, found)
+        return None if found is None else _principal(found)
 
     async def _refusal(
         self, scope: Scope, credential: Credential | None, principal: Principal | None
@@ -88,21 +98,12 @@ class Authentication:
 
 def authenticate(services: Services, credential: Credential) -> Principal | None:
     """Return who signs in so; None for an unknown, ended or expired credential. Raises `StoreError`."""
-    people = PeopleRepository(services.database)
-    hashed = hash_secret(credential.secret, services.settings)
-    found = people.find_session(hashed) if credential.is_cookie else people.find_token(hashed)
+    found = _look_up(services, credential, at_once=False)
     if found is None:
         return None
-    if found.token_id is not None:
+    if _is_use_worth_a_note(found):
         _note_use(services, found)
-    sees_all = found.role in SEES_ALL_PROJECTS
-    return Principal(
-        id=found.user_id,
-        name=found.name,
-        role=found.role,
-        scope=found.scope,
-        project_ids=None if sees_all else found.project_ids,
-    )
+    return _principal(found)
 
 
 def find_credential(scope: Scope) -> Credential | None:
@@ -165,10 +166,31 @@ def _is_of_page(path: str) -> bool:
     return not path.startswith(("/api/", "/tensorboard", "/metrics", "/openapi.json"))
 
 
+def _look_up(services: Services, credential: Credential, *, at_once: bool) -> SignedIn | None:
+    people = PeopleRepository(services.database)
+    hashed = hash_secret(credential.secret, services.settings)
+    find = people.find_session if credential.is_cookie else people.find_token
+    return find(hashed, at_once=at_once)
+
+
+def _principal(found: SignedIn) -> Principal:
+    return Principal(
+        id=found.user_id,
+        name=found.name,
+        role=found.role,
+        scope=found.scope,
+        project_ids=None if found.role in SEES_ALL_PROJECTS else found.project_ids,
+    )
+
+
+def _is_use_worth_a_note(found: SignedIn) -> bool:
+    is_long_ago = found.last_used_at is None or found.last_used_at < found.at - TOKEN_USE_STEP_S
+    return found.token_id is not None and is_long_ago
+
+
 def _note_use(services: Services, found: SignedIn) -> None:
     assert found.token_id is not None
-    if found.last_used_at is None or found.last_used_at < found.at - TOKEN_USE_STEP_S:
-        try:
-            services.recorder.note_token_use(found.token_id)
-        except StoreError as error:
-            _log.warning("the use of a token was not noted: %s", error)
+    try:
+        services.recorder.note_token_use(found.token_id)
+    except StoreError as error:
+        _log.warning("the use of a token was not noted: %s", error)

@@ -7,6 +7,7 @@ import time
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.types import Message, Receive, Scope, Send
 
+from utp.api.routes import PREFIX
 from utp.api.security.asgi import Layer
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -40,5 +41,5 @@ class RequestTimes:
             await self._app(scope, receive, sending)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(scope.get("route"), "path", "other").removeprefix(PREFIX)
             self._times.labels(method, route, f"{status // 100}xx").observe(time.perf_counter() - began)

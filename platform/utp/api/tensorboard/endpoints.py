@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from utp.api.dependencies import PrincipalDep, ServicesDep
+from utp.api.routes import api_router
 from utp.api.tensorboard.keys import PATTERN
 from utp.api.tensorboard.schemas import TensorBoard, TensorBoardOpen
 from utp.api.tensorboard.service import TensorBoardService
 
-router = APIRouter(prefix="/tensorboard", tags=["tensorboard"])
+router = api_router("tensorboard", "/tensorboard")
 
 
 @router.post("", operation_id="open_tensorboard")

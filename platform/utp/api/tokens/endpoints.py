@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.paging import PageDep, page_in_memory
+from utp.api.routes import api_router
 from utp.api.schemas import to_time
 from utp.api.security.credentials import TOKEN_PREFIX, hash_secret, new_secret
 from utp.api.security.permissions import check_scope
@@ -13,7 +12,7 @@ from utp.api.tokens.schemas import AccessToken, AccessTokenCreate, AccessTokenCr
 from utp.store.recorder.people import DAY_S
 from utp.store.repositories.people import PeopleRepository, TokenRow
 
-router = APIRouter(prefix="/tokens", tags=["tokens"])
+router = api_router("tokens", "/tokens")
 
 SORTS = {
     "name": lambda row: row.name,

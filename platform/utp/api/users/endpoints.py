@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
 from utp.api.idempotency import CreationKeyDep
 from utp.api.paging import PageDep
+from utp.api.routes import api_router
 from utp.api.users.schemas import LoginLink, User, UserCreate, UserPage, UserPatch
 from utp.api.users.service import UserService
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = api_router("users", "/users")
 
 
 @router.get("", operation_id="list_users")

@@ -6,12 +6,13 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from utp.store.database import Database
 from utp.store.metric_blocks import RESOLUTIONS, Points, thin_out, unpack
+from utp.store.prepared import Prepared
 from utp.store.tables.metric_block import MetricBlock
 from utp.store.tables.metric_point import MetricPoint
 from utp.store.tables.metric_series import MetricSeries
@@ -19,12 +20,11 @@ from utp.store.tables.metric_series import MetricSeries
 MIN_POINTS = 4
 """First, last and two extremes."""
 
-# Each statement is built once: SQLAlchemy takes longer to build one than SQLite to answer it.
 _RUN_IDS: BindParameter[Any] = bindparam("run_ids", expanding=True)
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _FIRST: BindParameter[int] = bindparam("first")
 _LAST: BindParameter[int] = bindparam("last")
-_LATEST = (
+_LATEST = Prepared(
     select(MetricSeries.run_id, MetricSeries.kind, MetricSeries.name, MetricSeries.last_step, MetricSeries.last_value)
     .add_columns(MetricSeries.num_hot + MetricSeries.num_folded)
     .where(MetricSeries.run_id.in_(_RUN_IDS), MetricSeries.last_step >= 0)
@@ -36,15 +36,18 @@ _SERIES = (
     .where(MetricSeries.run_id.in_(_RUN_IDS), MetricSeries.name.in_(bindparam("names", expanding=True)))
     .order_by(MetricSeries.run_id, MetricSeries.name, MetricSeries.kind)
 )
-_SERIES_OF_KIND = _SERIES.where(MetricSeries.kind == bindparam("kind"))
+_SERIES_OF_ANY_KIND = Prepared(_SERIES)
+_SERIES_OF_KIND = Prepared(_SERIES.where(MetricSeries.kind == bindparam("kind")))
 _COPIES = {1: MetricBlock.points, 10: MetricBlock.by_10, 100: MetricBlock.by_100, 1000: MetricBlock.by_1000}
 _BLOCKS = {
-    resolution: select(MetricBlock.series_id, copy)
-    .where(MetricBlock.series_id.in_(_IDS), MetricBlock.last_step >= _FIRST, MetricBlock.first_step <= _LAST)
-    .order_by(MetricBlock.series_id, MetricBlock.first_step)
+    resolution: Prepared(
+        select(MetricBlock.series_id, copy)
+        .where(MetricBlock.series_id.in_(_IDS), MetricBlock.last_step >= _FIRST, MetricBlock.first_step <= _LAST)
+        .order_by(MetricBlock.series_id, MetricBlock.first_step)
+    )
     for resolution, copy in _COPIES.items()
 }
-_ROWS = (
+_ROWS = Prepared(
     select(MetricPoint.series_id, MetricPoint.step, MetricPoint.value)
     .where(MetricPoint.series_id.in_(_IDS), MetricPoint.step >= _FIRST, MetricPoint.step <= _LAST)
     .order_by(MetricPoint.series_id, MetricPoint.step)
@@ -66,7 +69,7 @@ class Curve:
     """Whether `points` are fewer than there are between the steps that were asked for."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class LatestValue:
     """The newest point of a metric."""
 
@@ -75,6 +78,15 @@ class LatestValue:
     step: int
     value: float | None
     num_points: int
+
+
+class _Series(NamedTuple):
+    id: int
+    run_id: str
+    kind: str
+    name: str
+    num_hot: int
+    num_folded: int
 
 
 class CurveRepository:
@@ -129,18 +141,18 @@ class CurveRepository:
         """Return the newest value of every metric of these runs, by run id."""
         latest: dict[str, list[LatestValue]] = {run_id: [] for run_id in run_ids}
         with self._database.read() as connection:
-            for run_id, kind, name, step, value, num in connection.execute(_LATEST, {"run_ids": list(run_ids)}):
-                latest[run_id].append(LatestValue(kind=kind, name=name, step=step, value=value, num_points=num))
+            for run_id, *values in _LATEST.rows(connection, {"run_ids": run_ids}):
+                latest[run_id].append(LatestValue(*values))
         return latest
 
 
 def _find_series(
     connection: Connection, run_ids: Sequence[str], names: Sequence[str], kind: str | None
-) -> Sequence[Row[int, str, str, str, int, int]]:
-    asked = {"run_ids": list(run_ids), "names": list(names)}
+) -> list[_Series]:
+    asked = {"run_ids": run_ids, "names": names}
     if kind is not None:
-        return connection.execute(_SERIES_OF_KIND, {**asked, "kind": kind}).all()
-    return connection.execute(_SERIES, asked).all()
+        return [_Series(*row) for row in _SERIES_OF_KIND.rows(connection, {**asked, "kind": kind})]
+    return [_Series(*row) for row in _SERIES_OF_ANY_KIND.rows(connection, asked)]
 
 
 def _count_folded(connection: Connection, ids: Iterable[int], bounds: tuple[int, int]) -> dict[int, int]:
@@ -160,7 +172,7 @@ def _read_blocks(
     connection: Connection, resolution: int, ids: Iterable[int], bounds: tuple[int, int], into: dict[int, list[bytes]]
 ) -> None:
     asked = {"ids": list(ids), "first": bounds[0], "last": bounds[1]}
-    for series_id, packed in connection.execute(_BLOCKS[resolution], asked):
+    for series_id, packed in _BLOCKS[resolution].rows(connection, asked):
         into[series_id].append(packed)
 
 
@@ -170,7 +182,7 @@ def _read_rows(
     """Return steps and values of the points that are not folded."""
     hot: dict[int, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
     asked = {"ids": list(ids), "first": bounds[0], "last": bounds[1]}
-    for series_id, step, value in connection.execute(_ROWS, asked) if asked["ids"] else ():
+    for series_id, step, value in _ROWS.rows(connection, asked) if asked["ids"] else ():
         hot[series_id][0].append(step)
         hot[series_id][1].append(value)
     return hot

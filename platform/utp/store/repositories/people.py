@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, null, select
+from sqlalchemy import bindparam, null, select
 
 from utp.store.access import Role, Scope
 from utp.store.database import Database
 from utp.store.errors import NotFound
+from utp.store.prepared import Prepared
 from utp.store.tables.access_token import AccessToken
 from utp.store.tables.audit_entry import AuditEntry
 from utp.store.tables.project_member import ProjectMember
@@ -118,36 +119,41 @@ class PeopleRepository:
         with self._database.read() as connection:
             return [AuditRow(**row._mapping) for row in connection.execute(query)]
 
-    def find_token(self, token_hash: str) -> SignedIn | None:
-        """Return whose a token is; None where it is unknown or expired, or its user disabled."""
-        return self._signed_in(_BY_TOKEN, token_hash)
+    def find_token(self, token_hash: str, *, at_once: bool = False) -> SignedIn | None:
+        """Return whose a token is; None where it is unknown or expired, or its user disabled.
 
-    def find_session(self, session_hash: str) -> SignedIn | None:
-        """Return whose a browser's session is; None as for a token."""
-        return self._signed_in(_BY_SESSION, session_hash)
+        `at_once` is for an event loop: it raises `NotAtOnce` where it had to wait.
+        """
+        return self._signed_in(_BY_TOKEN, token_hash, at_once=at_once)
 
-    def _signed_in(self, query: Select[*tuple[Any, ...]], hashed: str) -> SignedIn | None:
-        with self._database.read() as connection:
-            now = self._database.now(connection)
-            rows = connection.execute(query, {"hashed": hashed, "now": now}).all()
+    def find_session(self, session_hash: str, *, at_once: bool = False) -> SignedIn | None:
+        """Return whose a browser's session is; as for a token."""
+        return self._signed_in(_BY_SESSION, session_hash, at_once=at_once)
+
+    def _signed_in(self, query: Prepared, hashed: str, *, at_once: bool) -> SignedIn | None:
+        if at_once:
+            rows, now = self._database.look_up(query, {"hashed": hashed})
+        else:
+            with self._database.read() as connection:
+                now = self._database.now(connection)
+                rows = query.rows(connection, {"hashed": hashed, "now": now})
         if not rows:
             return None
-        first = rows[0]  # one for each project, which differ in that alone
+        token_id, scope, expires_at, last_used_at, user_id, name, role, _ = rows[0]  # the others differ in the last
         return SignedIn(
             at=now,
-            user_id=first.id,
-            name=first.name,
-            role=first.role,
-            scope=first.scope,
-            project_ids=frozenset(row.project_id for row in rows if row.project_id is not None),
-            token_id=first.token_id,
-            last_used_at=first.last_used_at,
-            expires_at=first.expires_at,
+            user_id=user_id,
+            name=name,
+            role=role,
+            scope=scope,
+            project_ids=frozenset(row[-1] for row in rows if row[-1] is not None),
+            token_id=token_id,
+            last_used_at=last_used_at,
+            expires_at=expires_at,
         )
 
 
-# Asked at every request, and built once: SQLAlchemy takes longer to build one than SQLite to answer it.
-_BY_TOKEN = (
+_BY_TOKEN = Prepared(
     select(AccessToken.id.label("token_id"), AccessToken.scope, AccessToken.expires_at, AccessToken.last_used_at)
     .add_columns(User.id, User.name, User.role, ProjectMember.project_id)
     .join(User, User.id == AccessToken.user_id)
@@ -155,7 +161,7 @@ _BY_TOKEN = (
     .where(AccessToken.hash == bindparam("hashed"), AccessToken.expires_at > bindparam("now"))
     .where(User.is_disabled.is_(False))
 )
-_BY_SESSION = (
+_BY_SESSION = Prepared(
     select(null().label("token_id"), Session.scope, Session.expires_at, null().label("last_used_at"))
     .add_columns(User.id, User.name, User.role, ProjectMember.project_id)
     .join(User, User.id == Session.user_id)

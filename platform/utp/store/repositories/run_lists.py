@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,7 +27,10 @@ from sqlalchemy import (
 
 from utp.errors import FailureKind
 from utp.store.database import Database
-from utp.store.repositories.silence import find_silent
+from utp.store.errors import RunNotFound
+from utp.store.prepared import Prepared
+from utp.store.repositories.runs import AttemptRow
+from utp.store.repositories.silence import SILENCE_COLUMNS, silence_of
 from utp.store.states import Health, RunState, Wish
 from utp.store.tables.config import Config
 from utp.store.tables.dataset_version import DatasetVersion
@@ -130,6 +133,24 @@ class RunList:
     now: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class WholeRun:
+    """One run with its attempts, and the time it was read at."""
+
+    run: ListedRun
+    now: float
+    run_dir: str
+    checkpoint_dir: str
+    request: Mapping[str, Any]
+    """`RunRequest` as JSON."""
+    config: str
+    """`TrainConfig` as JSON text."""
+    dataset: tuple[str, str | None, str | None] | None
+    """Dataset, version and fingerprint of the data that it trains on."""
+    attempts: Sequence[AttemptRow]
+    """The oldest first."""
+
+
 class RunLists:
     """Queries over runs for the page."""
 
@@ -155,46 +176,52 @@ class RunLists:
             values |= {"after_value": after[0], "after_id": after[1]}
         query = _page_query(names, sort, descends=descends, behind=behind, with_archived=wanted.with_archived)
         with self._database.read() as connection:
-            rows = connection.execute(query, values).all()
+            rows = query.rows(connection, values)
             total = self._count(connection, given, with_archived=wanted.with_archived)
             now = self._database.now(connection)
-            silent = find_silent(connection, now)
-        runs = [ListedRun(*row) for row in rows]
-        for number, run in enumerate(runs):
-            if run.id in silent:
-                runs[number] = replace(run, health=Health.SILENT, health_detail=silent[run.id])
-        return RunList(runs=runs, total=total, now=now)
+        return RunList(runs=[_listed(row, now) for row in rows], total=total, now=now)
 
     def by_ids(self, ids: Sequence[str]) -> RunList:
         """Return the runs with these ids that there are, in this order."""
         with self._database.read() as connection:
-            rows = connection.execute(_BY_IDS, {"ids": list(ids)}).all()
+            rows = _BY_IDS.rows(connection, {"ids": ids})
             now = self._database.now(connection)
         place = {run_id: index for index, run_id in enumerate(ids)}
-        runs = sorted((ListedRun(*row) for row in rows), key=lambda run: place[run.id])
+        runs = sorted((_listed(row, now) for row in rows), key=lambda run: place[run.id])
         return RunList(runs=runs, total=len(runs), now=now)
+
+    def read_whole(self, run_id: str) -> WholeRun:
+        """Return a run with its attempts. Raises `RunNotFound`, also where it is being deleted."""
+        with self._database.read() as connection:
+            rows = _WHOLE.rows(connection, {"ids": [run_id]})
+            if not rows:
+                raise RunNotFound(run_id)
+            now = self._database.now(connection)
+            attempts = _ATTEMPTS.rows(connection, {"run_id": run_id})
+        *listed, run_dir, checkpoint_dir, request, config, dataset_id, version_id, fingerprint = rows[0]
+        return WholeRun(
+            run=_listed(listed, now),
+            now=now,
+            run_dir=run_dir,
+            checkpoint_dir=checkpoint_dir,
+            request=request,
+            config=config,
+            dataset=None if dataset_id is None else (dataset_id, version_id, fingerprint),
+            attempts=[AttemptRow(*row) for row in attempts],
+        )
 
     def _count(self, connection: Connection, given: Mapping[str, Any], *, with_archived: bool) -> int:
         """Count the runs of a list; anew only behind an event, for without one no run comes, goes or changes so."""
         if "group_id" in given:  # a group is removed without an event of its runs
-            return int(
-                connection.execute(_count_query(frozenset(given), with_archived=with_archived), given).scalar_one()
-            )
-        newest = connection.execute(_NEWEST_EVENT).scalar_one()
+            return _count_now(connection, given, with_archived=with_archived)
+        ((newest,),) = _NEWEST_EVENT.rows(connection, {})
         key = (with_archived, *sorted((name, repr(value)) for name, value in given.items()))
         known = _TOTALS.setdefault(self._database, {})
         if known.get(key, (None, 0))[0] != newest:
             if len(known) >= MAX_TOTALS:
                 known.clear()
-            query = _count_query(frozenset(given), with_archived=with_archived)
-            known[key] = (newest, connection.execute(query, given).scalar_one())
+            known[key] = (newest, _count_now(connection, given, with_archived=with_archived))
         return known[key][1]
-
-    def dataset_of(self, run_id: str) -> tuple[str, str | None, str | None] | None:
-        """Return dataset, version and fingerprint of the data that a run trains on; None where it names none."""
-        with self._database.read() as connection:
-            row = connection.execute(_DATASET, {"run_id": run_id}).first()
-        return None if row is None else (str(row.dataset_id), row.dataset_version_id, row.fingerprint)
 
     def configs(self, config_ids: Collection[str]) -> dict[str, dict[str, Any]]:
         """Return contents of configs by their ids."""
@@ -205,7 +232,7 @@ class RunLists:
 
 _TOTALS: WeakKeyDictionary[Database, dict[tuple[Any, ...], tuple[int, int]]] = WeakKeyDictionary()
 """Newest event and number of runs, by what was asked for."""
-_NEWEST_EVENT = select(func.coalesce(func.max(RunEvent.seq), 0))
+_NEWEST_EVENT = Prepared(select(func.coalesce(func.max(RunEvent.seq), 0)))
 
 
 def _runs() -> Select[*tuple[Any, ...]]:
@@ -216,9 +243,18 @@ def _runs() -> Select[*tuple[Any, ...]]:
         "start_step": Job.start_step.label("start_step"),
     }
     names = ListedRun.__dataclass_fields__
-    query = select(*(joined[name] if name in joined else getattr(Run, name) for name in names))
+    query = select(*(joined[name] if name in joined else getattr(Run, name) for name in names), *SILENCE_COLUMNS)
     query = query.outerjoin(ExperimentGroup, ExperimentGroup.id == Run.group_id)
     return query.outerjoin(Job, and_(Job.run_id == Run.id, Job.attempt == Run.attempt))
+
+
+def _listed(row: Sequence[Any], now: float) -> ListedRun:
+    """Return the run of a row of `_runs`, silent where its worker is."""
+    *values, lease_until, heard_until = row
+    run = ListedRun(*values)
+    if (silence := silence_of(run.state, lease_until, heard_until, now)) is not None:
+        run.health, run.health_detail = Health.SILENT, silence
+    return run
 
 
 def _given(wanted: RunFilter) -> dict[str, Any]:
@@ -266,8 +302,8 @@ def _conditions(given: frozenset[str], *, with_archived: bool) -> list[ColumnEle
 @lru_cache(maxsize=512)
 def _page_query(
     given: frozenset[str], sort: str, *, descends: bool, behind: str | None, with_archived: bool
-) -> Select[*tuple[Any, ...]]:
-    """Return the query of a list, the same object each time: SQLAlchemy takes longer to build it than SQLite to answer.
+) -> Prepared:
+    """Return the query of a list, the same object each time.
 
     Args:
         given: names of the conditions.
@@ -282,12 +318,17 @@ def _page_query(
         query = query.where(_behind(column, has_value=behind == "value", descends=descends))
     order = (column.desc(), Run.id.desc()) if descends else (column.asc(), Run.id.asc())
     none_last = (column.is_(None),) if column.nullable else ()  # it would keep an index from being used
-    return query.order_by(*none_last, *order).limit(bindparam("max_rows", type_=Integer))
+    return Prepared(query.order_by(*none_last, *order).limit(bindparam("max_rows", type_=Integer)))
 
 
 @lru_cache(maxsize=512)
-def _count_query(given: frozenset[str], *, with_archived: bool) -> Select[*tuple[Any, ...]]:
-    return select(func.count()).select_from(Run).where(*_conditions(given, with_archived=with_archived))
+def _count_query(given: frozenset[str], *, with_archived: bool) -> Prepared:
+    return Prepared(select(func.count()).select_from(Run).where(*_conditions(given, with_archived=with_archived)))
+
+
+def _count_now(connection: Connection, given: Mapping[str, Any], *, with_archived: bool) -> int:
+    ((total,),) = _count_query(frozenset(given), with_archived=with_archived).rows(connection, given)
+    return int(total)
 
 
 def _behind(column: Any, *, has_value: bool, descends: bool) -> ColumnElement[bool]:
@@ -302,9 +343,17 @@ def _behind(column: Any, *, has_value: bool, descends: bool) -> ColumnElement[bo
     return or_(later, column.is_(None)) if column.nullable else later
 
 
-_DATASET = (
-    select(Run.dataset_id, Run.dataset_version_id, DatasetVersion.fingerprint)
+_BY_IDS = Prepared(_runs().where(*_conditions(frozenset({"ids"}), with_archived=True)))
+_WHOLE = Prepared(
+    _runs()
+    .add_columns(Run.run_dir, Run.checkpoint_dir, Run.request, Config.content)
+    .add_columns(Run.dataset_id, Run.dataset_version_id, DatasetVersion.fingerprint)
+    .join(Config, Config.id == Run.config_id)
     .outerjoin(DatasetVersion, DatasetVersion.id == Run.dataset_version_id)
-    .where(Run.id == bindparam("run_id"), Run.dataset_id.is_not(None))
+    .where(*_conditions(frozenset({"ids"}), with_archived=True))
 )
-_BY_IDS = _runs().where(*_conditions(frozenset({"ids"}), with_archived=True))
+_ATTEMPTS = Prepared(
+    select(*(getattr(Job, name) for name in AttemptRow.__dataclass_fields__))
+    .where(Job.run_id == bindparam("run_id"))
+    .order_by(Job.attempt)
+)

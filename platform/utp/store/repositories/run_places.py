@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 
 from utp.store.database import Database
+from utp.store.prepared import Prepared
 from utp.store.states import RunState
 from utp.store.tables.dataset import Dataset
 from utp.store.tables.run import Run
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RunPlace:
     """Where a run lies and stands."""
 
@@ -40,8 +41,7 @@ class RunPlaces:
     def find_many(self, run_ids: Sequence[str]) -> dict[str, RunPlace]:
         """Return where runs are, by id; unknown ones and those that are being deleted are missing."""
         with self._database.read() as connection:
-            rows = connection.execute(_BY_IDS, {"run_ids": list(run_ids)})
-            return {row["run_id"]: RunPlace(**row) for row in rows.mappings()}
+            return {row[0]: RunPlace(*row) for row in _BY_IDS.rows(connection, {"run_ids": run_ids})}
 
     def newest_of(self, project_id: str, limit: int) -> list[RunPlace]:
         """Return where the newest runs of a project are; archived ones and those that are being deleted are missing."""
@@ -69,5 +69,5 @@ class RunPlaces:
 _PLACES = select(
     Run.id.label("run_id"), Run.project_id, Run.name, Run.attempt, Run.state, Run.run_dir, Run.checkpoint_dir
 )
-_BY_IDS = _PLACES.where(Run.id.in_(bindparam("run_ids", expanding=True)), Run.deleted_at.is_(None))
-"""Asked at nearly every request, and built once."""
+_BY_IDS = Prepared(_PLACES.where(Run.id.in_(bindparam("run_ids", expanding=True)), Run.deleted_at.is_(None)))
+"""Asked at nearly every request."""

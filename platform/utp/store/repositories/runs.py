@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, bindparam, select
+from sqlalchemy import Integer, Row, Select, and_, bindparam, select
 
 from utp.errors import FailureKind
 from utp.store.database import Database
 from utp.store.errors import RunAmbiguous, RunNotFound
-from utp.store.repositories.silence import find_silent
+from utp.store.prepared import Prepared
+from utp.store.repositories.silence import SILENCE_COLUMNS, silence_of
 from utp.store.states import Health, Outcome, RunState, Wish
 from utp.store.tables.checkpoint import Checkpoint
 from utp.store.tables.config import Config
@@ -63,7 +64,7 @@ class RunRow:
     archived_at: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class AttemptRow:
     """One attempt."""
 
@@ -155,9 +156,8 @@ class RunRepository:
         given = {name: value for name, value in wanted.items() if value is not None}
         query = _list_query(frozenset(given), with_archived=with_archived)
         with self._database.read() as connection:
-            rows = [RunRow(*row) for row in connection.execute(query, {**given, "max_rows": limit})]
-            silent = find_silent(connection, self._database.now(connection))
-        return [replace(row, health=Health.SILENT) if row.id in silent else row for row in rows] if silent else rows
+            now = self._database.now(connection)
+            return [_to_row(row, now) for row in query.rows(connection, {**given, "max_rows": limit})]
 
     def find(self, text: str) -> str:
         """Return the id of the run that an id, a name or a directory means, or the beginning of an id or name.
@@ -194,8 +194,9 @@ class RunRepository:
                 raise RunNotFound(run_id)
             values = dict(row._mapping)
             config = json.loads(values.pop("content"))
-            if (detail := find_silent(connection, self._database.now(connection)).get(run_id)) is not None:
-                values |= {"health": Health.SILENT, "health_detail": detail}
+            lease = (values.pop("lease_until"), values.pop("heard_until"))
+            if (silence := silence_of(values["state"], *lease, self._database.now(connection))) is not None:
+                values |= {"health": Health.SILENT, "health_detail": silence}
             attempts = connection.execute(_ATTEMPTS, of_run)
             checkpoints = connection.execute(_CHECKPOINTS, of_run)
             figures = connection.execute(_FIGURES, of_run)
@@ -208,11 +209,21 @@ class RunRepository:
             )
 
 
+def _to_row(row: Sequence[Any], now: float) -> RunRow:
+    """Return the run of a row of `_ROWS`, silent where its worker is."""
+    *values, lease_until, heard_until = row
+    run = RunRow(*values)
+    if silence_of(run.state, lease_until, heard_until, now) is not None:
+        run.health = Health.SILENT
+    return run
+
+
 def _rows() -> Select[*tuple[Any, ...]]:
-    """Query of the columns of `RunRow`."""
+    """Query of the columns of `RunRow`, and of what tells that it is silent."""
     joined = {"project": Project.name.label("project"), "group": ExperimentGroup.name.label("group")}
     columns = [joined[name] if name in joined else getattr(Run, name) for name in RunRow.__dataclass_fields__]
-    query = select(*columns).join(Project, Project.id == Run.project_id)
+    query = select(*columns, *SILENCE_COLUMNS).join(Project, Project.id == Run.project_id)
+    query = query.outerjoin(Job, and_(Job.run_id == Run.id, Job.attempt == Run.attempt))
     return query.outerjoin(ExperimentGroup, ExperimentGroup.id == Run.group_id)
 
 
@@ -221,8 +232,8 @@ _ROWS = _rows()
 
 
 @lru_cache(maxsize=64)
-def _list_query(given: frozenset[str], *, with_archived: bool) -> Select[*tuple[Any, ...]]:
-    """Return the query of a list with these conditions, the same object each time: it is compiled once only."""
+def _list_query(given: frozenset[str], *, with_archived: bool) -> Prepared:
+    """Return the query of a list with these conditions, the same object each time."""
     conditions = {
         "project": Project.name == bindparam("project"),
         "group": ExperimentGroup.name == bindparam("group"),
@@ -233,7 +244,7 @@ def _list_query(given: frozenset[str], *, with_archived: bool) -> Select[*tuple[
     query = _ROWS.where(Run.deleted_at.is_(None), *(conditions[name] for name in sorted(given)))
     if not with_archived:
         query = query.where(Run.archived_at.is_(None))
-    return query.order_by(Run.id.desc()).limit(bindparam("max_rows", type_=Integer))
+    return Prepared(query.order_by(Run.id.desc()).limit(bindparam("max_rows", type_=Integer)))
 
 
 def _of(table: Any, row: Any) -> Select[*tuple[Any, ...]]:

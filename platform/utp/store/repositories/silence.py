@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Float, and_, bindparam, func, or_, select
+from sqlalchemy import case, func, select
 
 from utp.store.policy import LEASE_S
-from utp.store.states import LIVE
+from utp.store.states import LIVE, RunState
 from utp.store.tables.agent import Agent
 from utp.store.tables.job import Job
-from utp.store.tables.run import Run
 
-_NOW = bindparam("now", type_=Float)
-_HEARD = select(func.max(Agent.seen_at)).scalar_subquery()
-"""The head writes it every two seconds, whatever the runs do."""
-_SILENT = (  # built once: every list of runs asks
-    select(
-        Run.id,
-        (_NOW - Job.lease_until + LEASE_S).label("silence_s"),
-        (_NOW - _HEARD).label("cluster_silence_s"),
-        (Job.lease_until < _NOW).label("is_lease_over"),
-    )
-    .join(Job, (Job.run_id == Run.id) & (Job.attempt == Run.attempt))
-    .where(
-        Run.state.in_(LIVE),
-        # A worker may be silent for minutes while it starts: whether there is anybody to start it shows sooner.
-        or_(Job.lease_until < _NOW, and_(Job.started_at.is_(None), _HEARD < _NOW - LEASE_S)),
-    )
-)
+# A worker may be silent for minutes while it starts: whether there is anybody to start it shows sooner. The head writes
+# when it saw a machine every two seconds, whatever the runs do.
+_HEARD_UNTIL = select(func.max(Agent.seen_at) + LEASE_S).scalar_subquery()
+SILENCE_COLUMNS = (Job.lease_until, case((Job.started_at.is_(None), _HEARD_UNTIL), else_=None).label("heard_until"))
+"""What a query of runs, each joined to its newest attempt, has to ask for so that `silence_of` can tell."""
 
 
-def find_silent(connection: Connection, now: float) -> dict[str, str]:
-    """Return what is to be said of each live run whose lease has passed, or which waits for a start that is not coming.
-
-    By run id; ended runs cost nothing.
+def silence_of(state: RunState, lease_until: float | None, heard_until: float | None, now: float) -> str | None:
+    """Return what is to be said of a run whose lease has passed, or which waits for a start that is not coming.
 
     Args:
-        now: seconds since 1970 by the database's clock.
+        state: of the run; only a live one can be silent.
+        lease_until: the first of `SILENCE_COLUMNS`.
+        heard_until: the second.
+        now: seconds since 1970 by the database's clock, as the two.
     """
-    rows = connection.execute(_SILENT, {"now": now})
-    return {
-        run_id: f"nothing was heard of its worker for {silence_s:.0f} s"
-        if is_lease_over
-        else f"nothing was heard of the cluster for {cluster_silence_s:.0f} s: `utp status`"
-        for run_id, silence_s, cluster_silence_s, is_lease_over in rows
-    }
+    if state not in LIVE:
+        return None
+    if lease_until is not None and lease_until < now:
+        return f"nothing was heard of its worker for {now - lease_until + LEASE_S:.0f} s"
+    if heard_until is not None and heard_until < now:
+        return f"nothing was heard of the cluster for {now - heard_until + LEASE_S:.0f} s: `utp status`"
+    return None

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 import ray.exceptions
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from utp.cluster.actors import _tell_head
+from utp.cluster.actors import _tell_head, is_head_there
 from utp.store.errors import StoreBusy
 from utp.store.repositories.run_queue import ActiveRow
 
@@ -22,7 +22,8 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def get(reference: Any, timeout: float) -> None:
         raise error
 
-    actor = SimpleNamespace(ended=SimpleNamespace(remote=lambda *arguments: None))
+    method = SimpleNamespace(remote=lambda *arguments: None)
+    actor = SimpleNamespace(ended=method, ping=method)
     fake = SimpleNamespace(get_actor=lambda name, namespace: actor, get=get, exceptions=ray.exceptions)
     monkeypatch.setattr("utp.cluster.actors.ray", fake)
 
@@ -36,3 +37,8 @@ def test_run_is_not_shown_as_ended_before_its_files_could_be_taken(monkeypatch: 
 def test_head_that_is_away_keeps_no_run_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
     answer_with(monkeypatch, RayError("it is being restarted"))
     _tell_head(ROW, {"outcome": "succeeded"})
+
+
+def test_head_that_does_not_answer_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_with(monkeypatch, GetTimeoutError("it hangs"))
+    assert not is_head_there()

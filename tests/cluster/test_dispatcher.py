@@ -355,3 +355,28 @@ def test_database_that_is_away_is_named_by_who_wants_to_lead() -> None:
     with pytest.raises(StoreUnavailable, match="can't be reached") as caught:
         Leadership(Database(open_engine(url))).is_held()
     assert "secret" not in str(caught.value)
+
+
+def test_no_run_is_given_up_while_the_head_can_hear_nobody(stage: Stage, running: str) -> None:
+    stage.is_head_there = False
+    stage.watch(4 * LEASE_S)
+    assert stage.state(running) is RunState.RUNNING
+    assert not stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+    stage.is_head_there = True
+    stage.watch(LEASE_S - 10)
+    stage.beat(running)
+    stage.watch(LEASE_S - 5)
+    assert not stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+    stage.watch(LEASE_S)
+    assert stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+
+
+def test_head_that_is_back_just_in_time_has_the_time_of_a_lease_to_hear(stage: Stage, running: str) -> None:
+    stage.watch(5)
+    stage.is_head_there = False
+    stage.watch(LEASE_S - 10)
+    stage.is_head_there = True
+    stage.watch(LEASE_S - 5)
+    assert not stage.jobs.jobs[stage.job_id(running)].is_stop_asked
+    stage.watch(10)
+    assert stage.jobs.jobs[stage.job_id(running)].is_stop_asked

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from utp.cluster.attempt_end import conclude
+from utp.cluster.job_client import JobReport, JobStatus
+from utp.cluster.job_spec import EXIT_STORAGE
 from utp.entrypoints.job import EXIT_FAILED, EXIT_REFUSED, main
+from utp.errors import FailureKind
 from utp.settings import get_settings
+from utp.store.states import Wish
 
 CONFIG = '{"root": "x", "model_flavour": "builtin/resnet-micro", "batch_size": 7}'
 
@@ -68,6 +73,16 @@ def test_unexpected_error_is_the_attempts_result_with_its_traceback(
     result = json.loads((tmp_path / "run" / "attempts" / "2" / "result.json").read_text())
     assert (result["kind"], result["message"]) == ("internal", "RuntimeError: no such luck")
     assert "in fail" in result["traceback"]
+
+
+def test_folder_that_can_not_be_used_has_an_exit_code_of_its_own(
+    tmp_path: Path, words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").write_text("a file in the way")
+    assert main(words) == EXIT_STORAGE
+    assert "FileExistsError" in capfd.readouterr().err
+    report = JobReport(JobStatus.FAILED, f"Job entrypoint command failed with exit code {EXIT_STORAGE}, last logs:\n x")
+    assert conclude(report, Wish.NONE).kind is FailureKind.STORAGE_ERROR
 
 
 def test_refused_job_of_nobody_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

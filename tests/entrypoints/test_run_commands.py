@@ -232,3 +232,45 @@ def test_project_is_created_with_its_limit(folder: Path) -> None:
     utp("projects", "create", "fruit", "--max-gpus", "2")
     (project,) = json.loads(utp("projects", "--json"))
     assert (project["name"], project["max_gpus"]) == ("fruit", 2)
+
+
+def test_project_keeps_what_is_not_changed(folder: Path) -> None:
+    utp("projects", "create", "fruit", "--max-gpus", "2")
+    utp("projects", "create", "fruit", "--description", "apples")
+    utp("projects", "create", "fruit")
+    (project,) = json.loads(utp("projects", "--json"))
+    assert (project["description"], project["max_gpus"]) == ("apples", 2)
+    utp("projects", "create", "fruit", "--no-max-gpus")
+    (project,) = json.loads(utp("projects", "--json"))
+    assert (project["description"], project["max_gpus"]) == ("apples", None)
+    assert "exclude each other" in utp("projects", "create", "fruit", "--no-max-gpus", "--max-gpus", "1", code=2)
+
+
+@pytest.mark.parametrize("address", ["foo", "http://", "http://[bad", "ftp://host", "http://host:99999"])
+def test_server_whose_address_can_not_be_one_is_refused_at_once(
+    folder: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UTP_TOKEN", "utp_x")
+    get_settings.cache_clear()
+    assert f"server: {address!r} is no address of one" in utp("run", "--server", address, "list", code=2)
+
+
+@pytest.mark.parametrize("token", ["utp_\n", "utp_caf\u00e9"])
+def test_token_that_can_not_be_one_is_refused_and_not_shown(
+    folder: Path, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UTP_TOKEN", token)
+    get_settings.cache_clear()
+    output = utp("run", "--server", "http://localhost:1", "list", code=2)
+    assert "UTP_TOKEN: holds blanks" in output
+    assert "utp_" not in output
+
+
+def test_user_without_a_name_submits_by_number(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", fail)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    utp("run", "submit", "mine.yaml")
+    assert [run["owner"] for run in listed()] == ["uid-54321"]

@@ -53,6 +53,7 @@ class Stage:
         self.jobs = FakeJobClient()
         self.machines = Machines()
         self.policy = policy
+        self.is_head_there = True
         self.restart()
 
     def restart(self) -> None:
@@ -60,7 +61,7 @@ class Stage:
         self.queue = QueueRepository(self.database)
         self.dispatcher = Dispatcher(
             self.queue, self.recorder, self.jobs, self.machines, self.take_result,
-            env={}, policy=self.policy, clock=lambda: self.now,
+            env={}, policy=self.policy, is_head_there=lambda: self.is_head_there, clock=lambda: self.now,
         )  # fmt: skip
 
     def take_result(self, row: ActiveRow, result: object) -> None:

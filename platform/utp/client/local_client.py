@@ -87,9 +87,9 @@ class LocalClient:
         """Return the projects."""
         return ProjectRepository(self._database).list_projects()
 
-    def set_project(self, name: str, *, description: str | None, max_gpus: int | None) -> None:
-        """Add a project, or change its description and its limit of GPUs."""
-        self._recorder.set_project(name, description=description, max_gpus=max_gpus)
+    def set_project(self, name: str, *, description: str | None, max_gpus: int | None, is_unlimited: bool) -> None:
+        """Add a project, or change what is given of it; `is_unlimited` takes its limit of GPUs away."""
+        self._recorder.set_project(name, description=description, max_gpus=max_gpus, is_unlimited=is_unlimited)
 
     def last_log_lines(self, run: str, *, attempt: int | None, rank: int, num_lines: int | None) -> Iterable[str]:
         """Return the last lines of a rank's log, of the newest attempt without one named. Raises `RunNotFound`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -13,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from utp.api.errors import MEDIA_TYPE, Problem, status_problem
 from utp.api.schemas import Page
 from utp.client.errors import ApiError, ServerUnreachable
+from utp.errors import ConfigError
 from utp.store.ids import new_id
 
 PREFIX = "/api/v1"
@@ -22,6 +25,8 @@ PATIENCE_S = 60.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_PAGE = 500
 READS = frozenset({"GET", "HEAD"})
+
+_TOKEN = re.compile("[!-~]+")
 
 Model = TypeVar("Model", bound=BaseModel)
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -35,12 +40,17 @@ class Transport:
         token: `utp_...`.
         patience_s: as `PATIENCE_S`.
         sleep: waits so many seconds.
+
+    Raises:
+        ConfigError: address or token can't be one.
     """
 
     def __init__(
         self, url: str, token: str, *, patience_s: float = PATIENCE_S, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked(url).rstrip("/")
+        if not _TOKEN.fullmatch(token):
+            raise ConfigError(("UTP_TOKEN: holds blanks, or letters that no token has; copy it once more",))
         self.token = token
         self._patience_s = patience_s
         self.sleep = sleep
@@ -139,6 +149,17 @@ class Transport:
             return TypeAdapter(model).validate_json(answer.content)
         except ValidationError as error:
             raise ServerUnreachable(self.url, f"its answer is no {model.__name__}: it has another version") from error
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ConfigError((f"server: {url!r} is no address of one; write http://HOST:PORT or https://HOST",))
+    return url
 
 
 def problem_of(answer: httpx2.Response) -> Problem:

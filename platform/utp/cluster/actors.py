@@ -42,6 +42,7 @@ GPU_REGISTRY, DISPATCHER = "utp-gpu-registry", "utp-dispatcher"
 PROBE_EVERY_S = 5.0
 REGISTRY_EVERY_S = 2.0
 CALL_TIMEOUT_S = 10.0
+HEARING_TIMEOUT_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class DispatcherActor:
             take_result,
             env=job_env(settings),
             policy=policy,
+            is_head_there=is_head_there,
         )
         _repeat(self._step, PERIOD_S)
 
@@ -184,6 +186,15 @@ def _options(name: str, node_id: str) -> dict[str, Any]:
         "max_task_retries": -1,
         "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False),
     }
+
+
+def is_head_there() -> bool:
+    """Whether the head's actor answers: while it is restarted or hangs, no worker can be heard."""
+    try:
+        head = ray.get_actor(HEAD, namespace=NAMESPACE)
+        return bool(ray.get(head.ping.remote(), timeout=HEARING_TIMEOUT_S))
+    except (ray.exceptions.RayError, ValueError):
+        return False
 
 
 def _tell_head(row: ActiveRow, result: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from utp.cluster.job_client import JobReport, JobStatus
+from utp.cluster.job_spec import EXIT_STORAGE
 from utp.errors import FailureKind
 from utp.store.states import OUTCOME_OF_WISH, Outcome, Wish
 
@@ -35,8 +36,14 @@ def conclude(report: JobReport | None, wish: Wish) -> End:
     if report.status is JobStatus.SUCCEEDED:
         message = "Ray says that its job succeeded, but no result.json is to be seen: check the shared path"
         return End(Outcome.FAILED, FailureKind.STORAGE_ERROR, message)
+    return _conclude_failure(report)
+
+
+def _conclude_failure(report: JobReport) -> End:
     found = _EXIT_CODE.search(report.message)
     code = int(found.group(1)) if found else None
+    if code == EXIT_STORAGE:
+        return End(Outcome.FAILED, FailureKind.STORAGE_ERROR, f"its folder could not be used: {_last_line(report)}")
     if code is not None and 0 < code < 128:
         return End(Outcome.FAILED, FailureKind.INTERNAL, f"its job ended with exit code {code}: {_last_line(report)}")
     how = f"was killed (exit code {code})" if code is not None else "died"

@@ -49,11 +49,14 @@ SWEEP_EVERY_S = 60.0
 
 MAX_GAP_S = 10.0
 """Between two looks at the leases. After a longer one, as while the store or this process was away, no worker could
-renew its own or be heard: all of them get the time of a lease to be heard again.
+renew its own or be heard: all of them get the time of a lease to be heard again. So they do while the head is away.
 """
 
 MAX_WRITE_WAIT_S = 1.0
 """The store is held by another program where a transaction waits for longer; leases are judged as after a gap."""
+
+HEAD_EVERY_S = 5.0
+"""Between two questions whether the head is there."""
 
 MIN_STEPS_MEASURED = 10
 """Steps after which the time that is left is worth an estimate."""
@@ -70,6 +73,7 @@ class Dispatcher:
         take_result: ingests an attempt that wrote its `result.json`, which ends it.
         env: environment of every job.
         policy: limits, preemption, and when a run hangs.
+        is_head_there: whether workers can be heard at all.
         clock: seconds that only go forward.
     """
 
@@ -83,16 +87,19 @@ class Dispatcher:
         *,
         env: Mapping[str, str],
         policy: Policy | None = None,
+        is_head_there: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._waiting = WaitingQueue(queue)
         self._queue, self._recorder, self._jobs, self._inventory = queue, recorder, jobs, inventory
         self._take_result, self._env, self._clock = take_result, env, clock
+        self._is_head_there = is_head_there
         self._policy = policy or Policy()
         self._since: dict[tuple[str, str], float] = {}
         self._swept_at = -SWEEP_EVERY_S
         self._looked_at = -MAX_GAP_S
         self._watching_since = 0.0
+        self._head_asked_at = -HEAD_EVERY_S
         self._is_admitting = True
 
     def set_admission(self, *, is_open: bool) -> None:
@@ -119,6 +126,8 @@ class Dispatcher:
         self._note_look()
         if any(row.lease_until_passed for row in active):
             self._check_hearing()
+        if active:
+            self._check_head()
         for row in active:
             try:
                 self._look_after(row)
@@ -145,6 +154,14 @@ class Dispatcher:
         finally:
             if self._clock() - asked_at >= MAX_WRITE_WAIT_S:
                 self._watching_since = self._clock()
+
+    def _check_head(self) -> None:
+        """See whether workers can be heard now, also before a lease is over: the head may be back just in time."""
+        if self._clock() - self._head_asked_at < HEAD_EVERY_S:
+            return
+        self._head_asked_at = self._clock()
+        if not self._is_head_there():
+            self._watching_since = self._clock()
 
     def _watched_s(self) -> float:
         return self._clock() - self._watching_since

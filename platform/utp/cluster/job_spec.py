@@ -21,6 +21,9 @@ from utp.errors import ConfigError
 STOP_FILE = "stop"
 """In the attempt's directory: its workers save and leave once it is there."""
 
+EXIT_STORAGE = 74
+"""Exit code of a job that can't so much as begin in its run's folder: EX_IOERR of sysexits.h."""
+
 
 @dataclass(frozen=True)
 class JobSpec:

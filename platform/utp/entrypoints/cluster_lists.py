@@ -16,6 +16,7 @@ from utp.client.local_client import LocalClient
 from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.platform_note import note_if_down
 from utp.entrypoints.project_name import check_project_name
+from utp.errors import ConfigError
 from utp.settings import get_settings
 from utp.store.repositories.agents import AgentRow
 from utp.store.states import RunState
@@ -114,7 +115,11 @@ def create_project(
     max_gpus: Annotated[
         int | None, typer.Option(min=0, max=100_000, help="GPUs that its runs may hold at a time.")
     ] = None,
+    is_unlimited: Annotated[bool, typer.Option("--no-max-gpus", help="Take that limit away.")] = False,
 ) -> None:
-    """Add a project, or change its description and its limit of GPUs (none: no limit)."""
-    LocalClient(get_settings()).set_project(name, description=description, max_gpus=max_gpus)
+    """Add a project, or change what is given of it: its description, its limit of GPUs."""
+    if is_unlimited and max_gpus is not None:
+        raise ConfigError((f"--max-gpus: {max_gpus} and --no-max-gpus exclude each other; leave one of them out",))
+    client = LocalClient(get_settings())
+    client.set_project(name, description=description, max_gpus=max_gpus, is_unlimited=is_unlimited)
     stdout.print(f"project {name}", markup=False)

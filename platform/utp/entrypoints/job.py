@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utp.cluster.job_spec import JobSpec, check_shares, read_config_json, read_request_json
+from utp.cluster.job_spec import EXIT_STORAGE, JobSpec, check_shares, read_config_json, read_request_json
 from utp.cluster.warm_client import train_warm
 from utp.config.paths import RunPaths
 from utp.config.secrets_file import export_secrets
@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UtpError as error:
         _refuse(options, error)
         return EXIT_REFUSED
+    except OSError:  # of the run's folder, where nothing can be left then
+        traceback.print_exc()
+        return EXIT_STORAGE
     try:
         return _train(spec, options.run_id)
     except Exception as error:  # noqa: BLE001  the edge of the process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from utp.entrypoints.run_clients import choose_server, open_client, page_of
 from utp.entrypoints.run_comparison import compare
 from utp.entrypoints.run_files import delete, export, import_
 from utp.entrypoints.run_tables import print_detail, run_table
+from utp.entrypoints.user_name import user_name
 from utp.errors import ConfigError
 from utp.settings import get_settings
 from utp.store.states import RunState, Wish
@@ -63,7 +63,7 @@ def submit(  # noqa: PLR0917  these are options
         raise ConfigError(describe_problems(error, RunRequest)) from error
     client, page = open_client(ctx), page_of(ctx)
     for config in configs:
-        queued = client.submit(config, request, project=project, owner=getpass.getuser())
+        queued = client.submit(config, request, project=project, owner=user_name())
         stdout.print(f"queued {queued.name}", soft_wrap=True, markup=False)
         if page is not None:
             project_id = client.get(queued.id).project_id
@@ -161,7 +161,7 @@ app.command("delete")(delete)
 
 
 def _wish(ctx: typer.Context, run: str, wish: Wish) -> None:
-    typer.echo(f"{run} is {open_client(ctx).wish(run, wish, by=getpass.getuser())}")
+    typer.echo(f"{run} is {open_client(ctx).wish(run, wish, by=user_name())}")
 
 
 def _follow(client: RunClient, run_id: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.project_name import check_project_name
 from utp.entrypoints.run_clients import open_store
 from utp.entrypoints.run_tables import format_size
+from utp.entrypoints.user_name import user_name
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Name, id, the beginning of either, or directory of a run.")]
 
@@ -39,7 +39,7 @@ def import_(
 ) -> None:
     """Record a run that came from elsewhere, or that `utp train` made; then it looks like any other."""
     client = open_store(ctx, "import")
-    run_id = import_from(client, source, project=project, owner=getpass.getuser())
+    run_id = import_from(client, source, project=project, owner=user_name())
     stdout.print(f"imported {client.get(run_id).name}", soft_wrap=True, markup=False)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -86,16 +87,22 @@ class HousekeepingWriter(Writer):
         self._database.write(lambda tx: _delete_rows(tx, deletion))
         return deletion
 
-    def set_project(self, name: str, *, description: str | None = None, max_gpus: int | None = None) -> str:
-        """Add a project, or change its description and its limit of GPUs (none: no limit); return its id."""
+    def set_project(
+        self, name: str, *, description: str | None = None, max_gpus: int | None = None, is_unlimited: bool = False
+    ) -> str:
+        """Add a project, or change what is given of it; return its id. `is_unlimited` takes its limit of GPUs away."""
 
         def work(tx: Transaction) -> str:
             project_id = tx.connection.scalar(select(Project.id).where(Project.name == name))
             if project_id is None:
                 project_id = new_id()
                 tx.connection.execute(insert(Project).values(id=project_id, name=name, created_at=tx.now))
-            changes = {"max_gpus": max_gpus, **({} if description is None else {"description": description})}
-            tx.connection.execute(update(Project).where(Project.id == project_id).values(changes))
+            given = {"description": description, "max_gpus": max_gpus}
+            changes: dict[str, Any] = {column: value for column, value in given.items() if value is not None}
+            if is_unlimited:
+                changes["max_gpus"] = None
+            if changes:
+                tx.connection.execute(update(Project).where(Project.id == project_id).values(changes))
             return project_id
 
         return self._database.write(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import sys
 import traceback
 from dataclasses import dataclass
@@ -202,6 +203,8 @@ def _is_debug_set() -> bool:
 
 def main() -> None:
     """Run `utp` with this process's arguments."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: names of files need not be UTF-8
     app(prog_name="utp")
 
 

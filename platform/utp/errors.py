@@ -222,6 +222,19 @@ class LossNotFinite(UtpError):
         )
 
 
+class ModelDiverged(UtpError):
+    """What a model holds or gives is NaN or infinite, though no loss was: its last update did it, or its buffers."""
+
+    kind = FailureKind.NAN
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} not finite: the model has diverged; lower lr or set max_grad_norm"
+
+
 class TooManySkippedSteps(LossNotFinite):
     """Step after step was not finite and skipped; the run learns nothing any more."""
 

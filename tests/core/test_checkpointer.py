@@ -22,7 +22,7 @@ from utp.core.checkpoint import Checkpoint, CheckpointStore
 from utp.core.checkpointer import Checkpointer
 from utp.core.host_buffers import HostBuffers
 from utp.core.loop import FitResult, fit
-from utp.errors import AttemptSuperseded, LossNotFinite, StorageFailed
+from utp.errors import AttemptSuperseded, FailureKind, LossNotFinite, ModelDiverged, StorageFailed, UtpError
 
 CONFIG = TrainConfig(
     root="unused", model_flavour="unused", epochs=2, lr=0.01, autocast_dtype="float32", num_threads=1, keep_last=9
@@ -138,6 +138,27 @@ def test_third_failure_in_a_row_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="free some space"):
         train(store, replace(CONFIG, epochs=9))
     assert store.num_commits == 4
+
+
+@pytest.mark.parametrize(("stop_after_step", "error"), [(4, ModelDiverged), (None, UtpError)])
+def test_weights_that_are_not_finite_are_never_committed(
+    tmp_path: Path, stop_after_step: int | None, error: type[UtpError]
+) -> None:
+    """Loss and gradient of the step are finite, its update is not: the next loss would tell, after the save."""
+    store = CheckpointStore(directory(tmp_path), attempt=1)
+    task = PixelTask()
+    model = task.build_model()
+    task.build_model = lambda: model  # type: ignore[method-assign]
+
+    def spoil() -> None:
+        with torch.no_grad():
+            next(model.parameters())[3] = math.inf
+
+    reporter = ActingReporter(stop_after_step, at_step={4: spoil})
+    with pytest.raises(error, match="not finite") as caught:  # where it goes on, the loss may tell first
+        train(store, replace(CONFIG, checkpoint_every_steps=2), reporter, task)
+    assert caught.value.kind is FailureKind.NAN
+    assert [checkpoint.step for checkpoint in store.committed()] == [2]
 
 
 class RefusedRows(RecordingReporter):

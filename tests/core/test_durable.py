@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,11 @@ def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json_durably(path, {"loss": float("nan")})
     assert json.loads(path.read_text()) == {"loss": 1.5}
+
+
+def test_name_that_is_no_text_is_valid_json_and_reads_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    write_json_durably(tmp_path / "names.json", [name, "café"])
+    content = (tmp_path / "names.json").read_bytes()
+    assert "café".encode() in content
+    assert json.loads(content.decode()) == [name, "café"]

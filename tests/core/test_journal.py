@@ -131,6 +131,18 @@ def test_row_that_is_not_finite_is_refused_rather_than_written_as_bad_json(paths
     assert paths.attempt(1).metrics.read_bytes() == b""
 
 
+def test_new_config_is_the_runs_from_the_start_of_the_attempt_and_not_if_that_is_refused(paths: RunPaths) -> None:
+    paths.config.write_text("{}")
+    with AttemptJournal(paths) as alive, pytest.raises(ResumeRefused):
+        AttemptJournal(paths, new_config={"epochs": 3})
+    assert paths.config.read_text() == "{}"
+    assert alive.number == 1
+    with AttemptJournal(paths, new_config={"epochs": 3}) as journal:
+        assert paths.config.read_text() == "{}"
+        journal.write_start(0)
+        assert json.loads(paths.config.read_text()) == {"epochs": 3}
+
+
 def test_number_that_is_handed_out_is_the_attempts(paths: RunPaths) -> None:
     with AttemptJournal(paths, 3) as journal:
         assert (journal.number, attempt_numbers(paths)) == (3, [3])

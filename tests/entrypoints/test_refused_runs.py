@@ -192,6 +192,30 @@ def test_corrupt_image_fails_the_run_with_its_path_and_the_run_says_so(workplace
     assert f"utp resume logs/runs/digits/{run.name}" in result.stdout
 
 
+def test_corrupt_image_whose_name_is_no_text_fails_the_run_in_words(workplace: Path) -> None:
+    folder = workplace / "datasets" / "digits" / "train" / "5"
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.unlink()
+        (folder / os.fsdecode(f"\N{LATIN SMALL LETTER E WITH ACUTE}{number}.png".encode("latin-1"))).write_bytes(
+            b"torn"
+        )
+    result = train(workplace, {})
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.stderr
+    (run,) = (workplace / "logs" / "runs" / "digits").iterdir()
+    assert "train/5/\\udce9" in json.loads((run / "result.json").read_text())["message"]
+
+
+def test_weights_that_explode_in_the_last_step_of_an_epoch_are_named_by_the_evaluation(workplace: Path) -> None:
+    one_step = {"batch_size": 40, "warmup_ratio": 0.0}
+    result = train(workplace, {"lr": 1e30, "optimizer": "sgd", "max_grad_norm": None, **one_step})
+    assert result.exit_code == 1, result.output
+    assert "the model has diverged; lower lr or set max_grad_norm" in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    (run,) = (workplace / "logs" / "runs" / "digits").iterdir()
+    assert json.loads((run / "result.json").read_text())["kind"] == "nan"
+
+
 def test_loss_that_explodes_fails_with_the_step(workplace: Path) -> None:
     result = train(workplace, {"lr": 1e30, "optimizer": "sgd", "max_grad_norm": None, "warmup_ratio": 0.0, "epochs": 5})
     assert result.exit_code == 1, result.output

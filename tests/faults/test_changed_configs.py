@@ -21,6 +21,7 @@ from utp.config.loading import apply_overrides, dump_config, read_config
 from utp.config.naming import open_run
 from utp.config.resume import SAFE_ON_RESUME, UNSAFE_ON_RESUME
 from utp.config.train import TrainConfig
+from utp.core.journal import AttemptJournal
 from utp.entrypoints.cli import app
 from utp.errors import ConfigError
 from utp.settings import get_settings
@@ -123,6 +124,18 @@ def test_unsafe_change_is_refused_with_both_values_and_nothing_is_written(place:
     assert difference(apply_overrides(BASE, assignments), name) in told
     assert " ".join(UNSAFE_ON_RESUME[name].split()) in told
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_change_that_comes_with_a_resume_that_is_refused_is_not_kept(place: Path) -> None:
+    paths = open_run(place / "runs" / "data" / "run", get_settings())
+    with AttemptJournal(paths) as alive:  # as another process has it
+        alive.write_start(0)
+        result = resume(place, ("epochs=7",))
+        assert result.exit_code == 2, result.output
+        assert "is still running" in " ".join(result.stderr.split())
+    (place / "data" / "train" / "a" / "00.png").unlink()
+    assert "data_fingerprint was" in " ".join(resume(place, ("epochs=7",)).stderr.split())
+    assert read_config(paths.config) == BASE
 
 
 @pytest.mark.parametrize("name", [name for name in SAFE_ON_RESUME if name not in NEEDS_ANOTHER_MACHINE])

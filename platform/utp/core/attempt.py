@@ -152,4 +152,5 @@ def describe_failure(error: BaseException) -> dict[str, Any]:
     if isinstance(error, KeyboardInterrupt):
         return {"outcome": "stopped", "kind": "stopped", "message": "stopped at once by a second signal, unsaved"}
     message = str(error) if isinstance(error, UtpError) else f"{type(error).__name__}: {error}"
-    return {"outcome": "failed", "kind": str(classify_failure(error)), "message": message}
+    text = message.encode(errors="backslashreplace").decode()  # a file's name in it need not be UTF-8
+    return {"outcome": "failed", "kind": str(classify_failure(error)), "message": text}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -22,10 +23,10 @@ from utp.config.train import TrainConfig
 from utp.core.checkpoint import Checkpoint, CheckpointStore
 from utp.core.distributed import is_first_rank, on_first_rank
 from utp.core.host_buffers import HostBuffers
-from utp.core.state import Best, Progress, TrainState
+from utp.core.state import MODEL_FILE, Best, Progress, TrainState
 from utp.core.tensor_file import tensor_pieces
 from utp.core.weights import derive_best, evaluated_weights, repair_best, write_weights_file
-from utp.errors import ResumeRefused, StorageFailed
+from utp.errors import ModelDiverged, ResumeRefused, StorageFailed
 
 MAX_FAILURES = 3
 """Commits in a row that may fail before the run does."""
@@ -140,7 +141,8 @@ class Checkpointer:
             **extra,
         }
         files = self._buffers.copy(state.tensors())
-        future = self._writer.submit(self._commit, files, content, name, replace(state.progress))
+        learnt = frozenset(key for key, _ in state.model.named_parameters())
+        future = self._writer.submit(self._commit, files, content, name, replace(state.progress), learnt)
         self._under_way = name, future
 
     def finish(self, *, wait: bool) -> Saved | None:
@@ -151,6 +153,7 @@ class Checkpointer:
         Raises:
             StorageFailed: for the third time in a row.
             AttemptSuperseded: a later attempt has taken over.
+            ModelDiverged: the weights are not finite; nothing was committed.
         """
         if self._under_way is None or not (wait or self._under_way[1].done()):
             return None
@@ -173,9 +176,15 @@ class Checkpointer:
         return Saved(name, None)
 
     def _commit(
-        self, files: Mapping[str, Mapping[str, Tensor]], content: Mapping[str, Any], name: str, progress: Progress
+        self,
+        files: Mapping[str, Mapping[str, Tensor]],
+        content: Mapping[str, Any],
+        name: str,
+        progress: Progress,
+        learnt: Collection[str],
     ) -> _Committed:
         """Commit, refresh what derives from it, prune; in the writer thread, so notes are handed back."""
+        _refuse_diverged({key: files[MODEL_FILE][key] for key in learnt}, progress.step)
         pieces = {file: self._pieces(tensors) for file, tensors in files.items()}
         epoch = _epoch_label(progress)
         checkpoint = self._store.commit(pieces, content, name=name, step=progress.step, epoch=epoch)
@@ -222,6 +231,17 @@ class Checkpointer:
         except OSError as error:
             return (f"old checkpoints could not be deleted: {error}",)
         return ()
+
+
+def _refuse_diverged(weights: Mapping[str, Tensor], step: int) -> None:
+    """Raise `ModelDiverged` for weights that are not finite: a run can't be resumed from them.
+
+    The loss tells of them in the step that comes, and that is after this save. numpy brings no threads of its own.
+    """
+    for name, weight in weights.items():
+        values = weight.float().numpy()
+        if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):  # a NaN is passed on
+            raise ModelDiverged(f"{name} after step {step} is")
 
 
 @dataclass(frozen=True)

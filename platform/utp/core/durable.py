@@ -79,7 +79,8 @@ def write_json_durably(path: Path, value: Any) -> None:
 
 def json_bytes(value: Any) -> bytes:
     """Return strict JSON as it is written to files. Raises `ValueError` for NaN and infinity."""
-    return f"{json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()
+    text = f"{json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)}\n"
+    return text.encode(errors="backslashreplace")  # a name that is no UTF-8 becomes JSON's own escape for half a sign
 
 
 @dataclass(frozen=True)

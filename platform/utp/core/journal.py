@@ -38,6 +38,7 @@ class AttemptJournal:
         paths: of the run.
         number: of the attempt, where the platform hands it out; none takes the next one.
         config_changes: what this attempt's config changes in the run's: field to `{"was": ..., "is": ...}`.
+        new_config: what is the run's config from this attempt's start on; none leaves it as it is.
 
     Raises:
         ResumeRefused: an attempt of this run is alive on this machine.
@@ -46,9 +47,14 @@ class AttemptJournal:
     """
 
     def __init__(
-        self, paths: RunPaths, number: int | None = None, config_changes: Mapping[str, Any] | None = None
+        self,
+        paths: RunPaths,
+        number: int | None = None,
+        config_changes: Mapping[str, Any] | None = None,
+        new_config: Mapping[str, Any] | None = None,
     ) -> None:
         self.paths = paths
+        self._new_config = new_config
         self._config_changes = dict(config_changes or {})
         if number is None:
             _refuse_live_attempt(paths)
@@ -84,6 +90,8 @@ class AttemptJournal:
             "config_changes": self._config_changes,
         }
         write_json_durably(self.directory / START, start)
+        if self._new_config is not None:  # not before: an attempt that is refused changes nothing
+            write_json_durably(self.paths.config, self._new_config)
 
     @property
     def refusal(self) -> OSError | None:

@@ -90,11 +90,9 @@ def resume_run(
     notes = EarlyNotes(display.show_note)
     task = build_task(config, settings, display.show_scan, notes)
     try:
-        assemble_run(paths)
         for sentence in changes.describe_safe():
             notes.add(sentence)
-        write_json_durably(paths.config, dump_config(config))
-        return _run_attempt(config, task, paths, display, notes, config_changes=_describe_changes(changes))
+        return _run_attempt(config, task, paths, display, notes, changes=changes)
     finally:
         task.close()
 
@@ -111,9 +109,12 @@ def _run_attempt(
     display: RunDisplay,
     notes: EarlyNotes,
     *,
-    config_changes: Mapping[str, Any] | None = None,
+    changes: ConfigChange | None = None,
 ) -> RunOutcome:
-    with AttemptJournal(paths, config_changes=config_changes) as journal, StopSignal(display.show_stopping) as stop:
+    resumed = {"config_changes": _describe_changes(changes), "new_config": dump_config(config)} if changes else {}
+    with AttemptJournal(paths, **resumed) as journal, StopSignal(display.show_stopping) as stop:
+        if changes:
+            assemble_run(paths)
         display.show_run(paths, journal.number)
         for sentence in notes.sentences:
             journal.append_log(sentence)

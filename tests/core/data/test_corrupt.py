@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,20 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     for path in (root / TORN[0], jpeg, root / TORN[2]):
         tear(path)
     return scan_dataset(root)
+
+
+def test_file_whose_name_is_no_text_is_listed_and_refused_by_what_can_be_read(tmp_path: Path) -> None:
+    found = [(os.fsdecode(b"train/a/\xe9.jpg"), "the file is empty")]
+    notes: list[str] = []
+    log, files = CorruptFileLog(tmp_path / "corrupt.json", notes.append), CorruptFiles(tmp_path, {"train": 10}, 0.1)
+    files.listener = log.add
+    files.add("train", found)
+    files.add("train", found)  # once more in the next epoch
+    listed = json.loads((tmp_path / "corrupt.json").read_text(encoding="utf-8"))
+    assert [file["path"] for file in listed["files"]] == ["train/a/\\udce9.jpg"]
+    assert len(notes) == 1
+    with pytest.raises(DatasetError, match=r"udce9\.jpg"):
+        files.add("train", [("train/a/2.jpg", "the file is empty")])
 
 
 def load(manifest: Manifest, num_workers: int, epoch: int = 0, start: int = 0) -> tuple[list[ImageBatch], set[str]]:

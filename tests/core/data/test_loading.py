@@ -114,7 +114,7 @@ def test_epoch_from_a_later_batch_is_the_rest_of_the_epoch(
 
 @pytest.mark.parametrize(
     ("batch_size", "sizes"),
-    [(4, (4, 4, 4, 4, 4, 2)), (7, (7, 7, 7)), (11, (11, 11)), (21, (21,)), (22, (22,)), (100, (22,))],
+    [(4, (4, 4, 4, 4, 4, 2)), (7, (7, 7, 7)), (11, (11, 11)), (21, (21,)), (22, (22,)), (100, (22,)), (1, (1,) * 22)],
 )
 def test_last_batch_of_one_image_is_dropped(manifest: Manifest, batch_size: int, sizes: tuple[int, ...]) -> None:
     batches = train_batches(manifest, batch_size=batch_size)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -187,6 +189,66 @@ def test_folder_link_out_of_the_root_is_refused(root: Path, tmp_path: Path) -> N
 def test_folder_link_that_loops_is_refused(root: Path) -> None:
     (root / "train" / "cat" / "again").symlink_to(root / "train")
     assert refusal(root).startswith("train/cat/again is a link to")
+
+
+def test_links_into_each_others_folders_are_refused(root: Path) -> None:
+    (root / "train" / "cat" / "more").symlink_to(root / "train" / "dog")
+    assert len(scan_dataset(root).splits["train"]) == 9
+    (root / "train" / "dog" / "more").symlink_to(root / "train" / "cat")
+    assert "train/cat/more/more is a link to" in refusal(root)
+
+
+@pytest.mark.parametrize("place", ["train/loop", "train/cat/loop", "train/cat/loop.png"])
+def test_link_to_itself_is_refused_by_name(root: Path, place: str) -> None:
+    (root / place).symlink_to(root / place)
+    assert f"{place} leads nowhere" in refusal(root)
+
+
+def test_link_to_a_class_folder_that_is_not_there_is_refused_and_not_passed_over(root: Path) -> None:
+    (root / "train" / "fox").symlink_to(root / "nowhere")
+    assert "train/fox is a link to a folder that is not there" in refusal(root)
+
+
+def test_pipe_with_the_name_of_an_image_is_refused_as_what_it_is(root: Path) -> None:
+    os.mkfifo(root / "train" / "cat" / "a.jpg")
+    assert "train/cat/a.jpg is no file, but a pipe" in refusal(root)
+
+
+def test_folder_that_may_not_be_opened_is_refused_by_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def guarded(folder: Path) -> Any:  # root, who runs tests too, may open everything
+        if folder.name == "dog":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert "train/dog can't be opened (Permission denied)" in refusal(root)
+
+
+def test_class_whose_name_is_no_text_is_refused(root: Path) -> None:
+    add_image(root / "train" / os.fsdecode(b"caf\xe9") / "0.png")
+    assert "train/caf\\udce9 has a name that is no UTF-8" in refusal(root)
+
+
+def test_image_whose_name_is_no_text_is_taken(root: Path) -> None:
+    (root / "train" / "cat" / "0.png").rename(root / "train" / "cat" / os.fsdecode(b"\xe9.png"))
+    assert len(scan_dataset(root).splits["train"]) == 6
+
+
+@pytest.mark.parametrize("twin", ["Cat", "CAT", "cat ", "\uff43at"])
+def test_classes_that_differ_in_writing_alone_are_warned_of(root: Path, twin: str) -> None:
+    for split in ("train", "val"):
+        add_image(root / split / twin / "7.png", 50)
+    (sentence,) = scan_dataset(root).warnings
+    assert repr(twin) in sentence
+    assert "'cat'" in sentence
+
+
+def test_class_of_val_in_other_code_points_is_told_its_twin(root: Path) -> None:
+    add_image(root / "train" / "caf\u00e9" / "0.png")
+    add_image(root / "val" / "cafe\u0301" / "0.png")
+    assert "did you mean 'caf\u00e9' for 'cafe\u0301'?" in refusal(root)
 
 
 def test_identity_is_independent_of_place_and_times(root: Path, tmp_path: Path) -> None:

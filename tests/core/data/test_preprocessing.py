@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 from transformers import AutoImageProcessor
 
+from utp.core.data import transforms
 from utp.core.data.decode import decode_image
 from utp.core.data.preprocessing import Preprocessing, load_preprocessing
 from utp.errors import ModelError
@@ -185,3 +187,21 @@ def test_preprocessing_is_plain_data(model_with: Callable[..., Path]) -> None:
     assert pickle.loads(pickle.dumps(preprocessing)) == preprocessing
     assert json.loads(json.dumps(preprocessing.to_dict()))["crop"] == [224, 224]
     assert type(preprocessing).__module__ == "utp.core.data.transforms"  # which imports no transformers
+
+
+@pytest.mark.parametrize("shape", [(3, 90), (91, 3), (1, 40), (4, 101)])
+@pytest.mark.parametrize("crop", [(24, 24), (31, 21)])
+def test_crop_of_a_picture_that_is_nearly_a_line_is_that_of_the_whole_and_its_ends_are_never_scaled(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], crop: tuple[int, int]
+) -> None:
+    picture = torch.randint(0, 256, (3, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    preprocessing = Preprocessing(resize=32, crop=crop, mean=(0.5,) * 3, std=(0.5,) * 3)
+    sizes: list[list[int]] = []
+    resize = F.resize
+    monkeypatch.setattr(F, "resize", lambda image, size, **how: sizes.append(size) or resize(image, size, **how))
+    found = preprocessing.eval_transform(picture)
+    monkeypatch.setattr(transforms, "MAX_SHAPE", 1000)
+    whole = preprocessing.eval_transform(picture)
+    scaled, scaled_whole = (max(size) for size in sizes)
+    assert scaled <= 17 * 32 < scaled_whole
+    assert (found.int() - whole.int()).abs().float().mean() <= 2  # of another rounding of the scale, over steep edges

@@ -47,3 +47,12 @@ def test_mixed_targets_weigh_by_their_shares() -> None:
     torch.testing.assert_close(loss(logits, shares), cross_entropy(logits, shares) * torch.tensor([1.5, 4.0]))
     hard = torch.tensor([1, 2])
     torch.testing.assert_close(loss(logits, hard), cross_entropy(logits, hard) * torch.tensor([2.0, 4.0]))
+
+
+def test_weights_of_mixed_targets_are_not_rounded_under_autocast() -> None:
+    weighted = WeightedLoss(lambda logits, targets: torch.ones(len(logits)), torch.tensor([0.3333, 1.2346, 1.7]))
+    targets = torch.tensor([[0.3, 0.7, 0.0], [0.123, 0.5, 0.377]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = weighted(torch.zeros(2, 3), targets)
+    assert found.dtype is torch.float32
+    assert found.tolist() == pytest.approx([0.3 * 0.3333 + 0.7 * 1.2346, 0.123 * 0.3333 + 0.5 * 1.2346 + 0.377 * 1.7])

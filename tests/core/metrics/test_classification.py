@@ -14,6 +14,7 @@ from utp.core.metrics.calibration import calibration
 from utp.core.metrics.classification import compute_metrics, confusion_matrix, per_class_table
 from utp.core.metrics.entries import METRICS
 from utp.core.metrics.scores import ClassificationScores
+from utp.errors import ModelDiverged
 
 NUM_CASES = 200
 
@@ -185,12 +186,12 @@ def test_prefix_names_the_split() -> None:
 def test_logits_that_are_not_finite_are_counted_in_the_error(bad: float) -> None:
     logits = np.zeros((4, 3), dtype=np.float32)
     logits[1, 2] = logits[3, 0] = bad
-    with pytest.raises(ValueError, match="logits: 2 of 12 values are not finite"):
+    with pytest.raises(ModelDiverged, match="logits: 2 of 12 values are not finite"):
         ClassificationScores(logits, np.zeros(4))
 
 
 def test_loss_that_is_not_finite_is_refused() -> None:
-    with pytest.raises(ValueError, match="losses: 1 of 2 values are not finite"):
+    with pytest.raises(ModelDiverged, match="losses: 1 of 2 values are not finite"):
         ClassificationScores(np.zeros((2, 3)), np.zeros(2), losses=np.array([1.0, math.nan]))
 
 

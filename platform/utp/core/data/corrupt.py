@@ -42,7 +42,8 @@ class CorruptFiles:
 
     def add(self, split: str, found: Sequence[tuple[str, str]]) -> None:
         """Take (path, reason) of files. Raises `DatasetError`, which lists them, when they are more than allowed."""
-        for path, reason in found:
+        for name, reason in found:
+            path = name.encode(errors="backslashreplace").decode()  # it need not be UTF-8, which what is told must be
             if (split, path) not in self._found:
                 file = self._found[split, path] = CorruptFile(split, path, reason)
                 if self.listener:

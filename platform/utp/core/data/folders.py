@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def list_images(root: Path, mount: Path | None = None) -> Listing:
     for image in images:
         counts[image.split][image.class_name] += 1
     _check_classes(root, walk, counts)
-    warnings = [*walk.warnings(), *_missing_from_val(counts)]
+    warnings = [*walk.warnings(), *_alike(walk.class_folders["train"]), *_missing_from_val(counts)]
     if "test" in counts and not counts["test"]:
         warnings.append("test holds no images in class folders and is not used")
         del counts["test"]
@@ -58,7 +59,8 @@ def list_images(root: Path, mount: Path | None = None) -> Listing:
 def list_all_images(root: Path, mount: Path | None = None) -> tuple[list[ImageFile], dict[str, tuple[str, ...]]]:
     """Return the images of all splits and the class folders of each, be it a dataset to train on or not.
 
-    Raises `DatasetError` only for links that lead astray, as `list_images` says; `root` must be resolved.
+    Raises `DatasetError` only for what can't be walked: links that lead astray, as `list_images` says, folders that
+    can't be opened, class folders whose name is no text. `root` must be resolved.
     """
     walk = _Walk(root, mount.resolve() if mount else None)
     return walk.all_splits(), walk.class_folders
@@ -86,9 +88,11 @@ class _Walk:
         """Yield the images in the class folders of a split."""
         folder = self.root / split
         self._check_link(folder)
-        entries = _entries(folder)
+        entries = self._entries(folder)
+        folders = [entry for entry in entries if self._is_folder(entry)]
+        for entry in entries:
+            self._check_class_entry(entry)
         self.loose_images[split] += sum(not entry.is_dir() and is_image(entry.name) for entry in entries)
-        folders = [entry for entry in entries if entry.is_dir()]
         self.class_folders[split] = tuple(entry.name for entry in folders)
         for entry in folders:
             for path in self._files(Path(entry.path)):
@@ -96,18 +100,38 @@ class _Walk:
 
     def _files(self, folder: Path) -> Iterator[Path]:
         self._check_link(folder)
-        for entry in _entries(folder):
+        for entry in self._entries(folder):
             path = Path(entry.path)
-            if entry.is_dir():
+            if self._is_folder(entry):
                 yield from self._files(path)
             elif not is_image(entry.name):
                 self.other_files[path.relative_to(self.root).parts[0]] += 1
             elif not entry.is_file():
-                raise self._refusal(path, "is a link to a file that is not there; restore the file or remove the link")
+                raise self._refusal(path, _NO_FILE[entry.is_symlink()])
             else:
                 if self.mount and entry.is_symlink():
                     self._check_target(path, self.mount)
                 yield path
+
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            return _entries(folder)
+        except OSError as error:
+            problem = f"can't be opened ({error.strerror}); have whoever owns it let you read and enter it"
+            raise self._refusal(folder, problem) from error
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            return entry.is_dir()
+        except OSError as error:  # a link that leads to itself
+            raise self._refusal(Path(entry.path), f"leads nowhere ({error.strerror}); remove it") from error
+
+    def _check_class_entry(self, entry: os.DirEntry[str]) -> None:
+        path = Path(entry.path)
+        if entry.is_symlink() and not path.exists():
+            raise self._refusal(path, "is a link to a folder that is not there; restore the folder or remove the link")
+        if entry.is_dir() and not _is_text(entry.name):
+            raise self._refusal(path, "has a name that is no UTF-8, which no model can keep; rename the folder")
 
     def _check_target(self, path: Path, mount: Path) -> None:
         target = path.resolve()
@@ -121,11 +145,14 @@ class _Walk:
         target = folder.resolve()
         if not target.is_relative_to(self.root):
             raise self._refusal(folder, f"is a link out of the dataset, to {target}; copy or mount the folder here")
-        if folder.parent.resolve().is_relative_to(target):
+        # Each folder that was walked through: two links may lead into each other's folders.
+        above = [folder.parents[depth] for depth in range(len(folder.relative_to(self.root).parts))]
+        if any(parent.resolve().is_relative_to(target) for parent in above):
             raise self._refusal(folder, f"is a link to {target}, which holds it; remove the link")
 
     def _refusal(self, path: Path, problem: str) -> DatasetError:
-        return DatasetError(str(self.root), f"{path.relative_to(self.root).as_posix()} {problem}")
+        place = path.relative_to(self.root).as_posix().encode(errors="backslashreplace").decode()
+        return DatasetError(str(self.root), f"{place} {problem}")
 
     def warnings(self) -> list[str]:
         """One sentence per kind of file that was left out."""
@@ -135,6 +162,17 @@ class _Walk:
         ]
         other = [f"{count} files in {split} are no images and are not used" for split, count in _some(self.other_files)]
         return loose + other
+
+
+_NO_FILE = {
+    True: "is a link to a file that is not there; restore the file or remove the link",
+    False: "is no file, but a pipe, a socket or a device; remove it",
+}
+"""What is wrong with an entry that is no file, by whether it is a link."""
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)  # Python's stand-ins for bytes that are no UTF-8
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -192,7 +230,20 @@ def _hint(name: str, classes: tuple[str, ...]) -> str:
 
 
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+    folded = unicodedata.normalize("NFKD", name).casefold()  # one and the same letter may be written as one sign or two
+    return "".join(letter for letter in folded if letter.isalnum())
+
+
+def _alike(classes: tuple[str, ...]) -> list[str]:
+    """Warn of class folders that are one and the same to a reader."""
+    first: dict[str, str] = {}
+    sentences = []
+    for name in classes:
+        other = first.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), name)
+        if other != name:
+            said = "differ in case, a space or the code of a letter alone; move their images together if they are one"
+            sentences.append(f"{_quoted([other, name])} {said}")
+    return sentences
 
 
 def _missing_from_val(counts: dict[str, Counter[str]]) -> list[str]:

@@ -19,7 +19,7 @@ class TrainBatches:
     With several workers each yields its part of every batch: the batches as a whole are those of one worker.
     With a `cache`, pixels come from there, the same in every process too.
     With `on_corrupt`, the next readable image of the same class stands for one that can't be decoded.
-    A last batch of one image is dropped where it is not the only one: batch norm has no variance over one value.
+    A last batch of one image is dropped where others have more: batch norm has no variance over one value.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TrainBatches:
     def batch_sizes(self) -> tuple[int, ...]:
         """Images in each batch of an epoch, over all workers."""
         sizes = _cut(len(self._labels), self._batch_size)
-        return sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
+        return sizes[:-1] if len(sizes) > 1 and sizes[-1] == 1 < self._batch_size else sizes
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[ImageBatch]:
         """Yield the batches of an epoch from `start_batch` on. Raises `CorruptImage`, `DataLoaderWorkerDied`."""

@@ -11,6 +11,10 @@ from typing import Any
 import torch
 from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 
+MAX_SHAPE = 16
+"""Longer side over shorter; a picture beyond it loses its far ends before it is scaled to a shortest edge, of which a
+crop shows nothing: scaled whole, a line of 2 x 20,000 pixels would take 6 GB and 20 s."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -69,6 +73,7 @@ class Preprocessing:
     def eval_transform(self, image: torch.Tensor) -> torch.Tensor:
         """Resize and crop uint8 (3, H, W) to uint8 (3, *size), as in evaluation."""
         if self.resize is not None:
+            image = image if isinstance(self.resize, tuple) else _without_far_ends(image)
             image = F.resize(image, self._resized(image), interpolation=self.interpolation_mode, antialias=True)
         return image if self.crop is None else _center_crop(image, self.crop, self.halves_to_even)
 
@@ -101,6 +106,16 @@ class Preprocessing:
         height, width = image.shape[-2:]
         longest = int(self.resize * max(height, width) / min(height, width))
         return [self.resize, longest] if height <= width else [longest, self.resize]
+
+
+def _without_far_ends(image: torch.Tensor) -> torch.Tensor:
+    height, width = image.shape[-2:]
+    longest = MAX_SHAPE * min(height, width)
+    if max(height, width) <= longest:
+        return image
+    # As much on both ends, so that the centre stays where it is.
+    top, left = (max(side - longest, 0) // 2 for side in (height, width))
+    return image[..., top : height - top, left : width - left]
 
 
 def _center_crop(image: torch.Tensor, size: tuple[int, int], halves_to_even: bool) -> torch.Tensor:

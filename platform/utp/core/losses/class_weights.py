@@ -50,7 +50,8 @@ class WeightedLoss:
         if self._weights.device != logits.device:  # once: a copy in each step would make the host wait for the device
             self._weights = self._weights.to(logits.device)
         if targets.is_floating_point():
-            return self._loss(logits, targets) * (class_shares(targets, logits.shape[1]) @ self._weights)
+            # No product of matrices: autocast would round weights and shares to bfloat16.
+            return self._loss(logits, targets) * (class_shares(targets, logits.shape[1]) * self._weights).sum(dim=1)
         return self._loss(logits, targets) * self._weights[targets]
 
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 
 from utp.core.metrics.ranking import Ranking, rank_classes
+from utp.errors import ModelDiverged
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -75,7 +76,8 @@ class ClassificationScores:
     Arrays are numpy or torch on any device, are cast to these types, and must not change afterwards.
 
     Raises:
-        ValueError: shapes that do not fit, a label outside 0..C-1, logits or losses that are not finite.
+        ValueError: shapes that do not fit, a label outside 0..C-1.
+        ModelDiverged: logits or losses that are not finite.
     """
 
     def __init__(
@@ -266,10 +268,7 @@ def _refuse_not_finite(name: str, values: FloatArray) -> None:
     if values.size == 0 or (np.isfinite(values.min()) and np.isfinite(values.max())):  # min and max pass a NaN on
         return
     num_bad = values.size - np.count_nonzero(np.isfinite(values))
-    raise ValueError(
-        f"{name}: {num_bad} of {values.size} values are not finite: the model has diverged; "
-        "lower lr or set max_grad_norm"
-    )
+    raise ModelDiverged(f"{name}: {num_bad} of {values.size} values are")
 
 
 def _slices(total: int, size: int) -> list[slice]:

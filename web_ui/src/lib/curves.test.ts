@@ -27,6 +27,7 @@ it("smooths without a pull to zero, and skips NaN and gaps", () => {
 it.each([
   [0, "0"],
   [0.0003, "3e-4"],
+  [1.5e30, "1.5e30"],
   [1.25e-5, "1.25e-5"],
   [0.25, "0.25"],
   [1500, "1500"],

@@ -47,7 +47,11 @@ export function ema(y: ArrayLike<number | null>, weight: number): (number | null
 export function tick(v: number): string {
   const a = Math.abs(v);
   if (v === 0) return "0";
-  if (a < 1e-3 || a >= 1e12) return v.toExponential(2).replace(/\.?0+e/, "e");
+  if (a < 1e-3 || a >= 1e12)
+    return v
+      .toExponential(2)
+      .replace(/\.?0+e/, "e")
+      .replace("e+", "e");
   if (a >= 1e9) return `${Number((v / 1e9).toFixed(1))}G`;
   if (a >= 1e6) return `${Number((v / 1e6).toFixed(1))}M`;
   if (a >= 10_000) return `${Number((v / 1000).toFixed(1))}k`;

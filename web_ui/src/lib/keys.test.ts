@@ -34,3 +34,13 @@ it("forgets the first key of a chord after a while, and leaves typing and shortc
   listen(press("x", document.body, { ctrlKey: true }));
   expect(run).not.toHaveBeenCalled();
 });
+
+it("leaves Enter to a button that has the focus", () => {
+  const run = vi.fn();
+  const listen = makeKeyListener(() => [{ combo: "Enter", run, label: "", group: "" }]);
+  const onButton = press("Enter", document.createElement("button"));
+  listen(onButton);
+  expect([run.mock.calls.length, onButton.defaultPrevented]).toEqual([0, false]);
+  listen(press("Enter"));
+  expect(run).toHaveBeenCalledTimes(1);
+});

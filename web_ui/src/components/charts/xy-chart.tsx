@@ -22,7 +22,7 @@ export function UnitChart({
       role="img"
       aria-label={label}
       viewBox={`0 0 ${W} ${H}`}
-      className="w-full max-w-md text-muted-foreground"
+      className="w-full max-w-sm text-muted-foreground"
     >
       {TICKS.map((t) => (
         <g key={t} stroke="var(--border)">

@@ -30,8 +30,11 @@ function useTheme() {
   }, [theme]);
 }
 
-function focusFilter() {
-  document.querySelector<HTMLInputElement>("[data-filter]")?.focus();
+/** A page without a list to filter is searched for in all of them. */
+function search(openPalette: () => void) {
+  const filter = document.querySelector<HTMLInputElement>("[data-filter]");
+  if (filter) filter.focus();
+  else openPalette();
 }
 
 function useGlobalKeys(openPalette: () => void, openHelp: () => void) {
@@ -46,7 +49,7 @@ function useGlobalKeys(openPalette: () => void, openHelp: () => void) {
   useKey("g c", "Configs of this project", inProject("/configs"), "Go to");
   useKey("g d", "Datasets of this project", inProject("/datasets"), "Go to");
   useKey("g m", "Models of this project", inProject("/models"), "Go to");
-  useKey("/", "Filter what is shown", focusFilter, "Anywhere");
+  useKey("/", "Filter what is shown, or search", () => search(openPalette), "Anywhere");
   useKey("?", "This list", openHelp, "Anywhere");
   useEffect(() => {
     const listen = makeKeyListener();

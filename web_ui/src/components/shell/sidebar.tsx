@@ -14,6 +14,7 @@ import {
   Settings2,
   SlidersHorizontal,
 } from "lucide-react";
+import { isMissing } from "@/components/states";
 import { projectQueries } from "@/lib/api/projects";
 import { sessionQueries } from "@/lib/api/session";
 import { cn } from "@/lib/cn";
@@ -104,7 +105,7 @@ export function Sidebar() {
       <Item href="/queue" icon={ListOrdered} label="Queue" isHere={path === "/queue"} />
       <Item href="/agents" icon={Cpu} label="Agents & GPUs" isHere={path === "/agents"} />
       {/* A project that does not exist has no pages to offer. */}
-      {id && !project.error && (
+      {id && !isMissing(project.error) && (
         <ProjectItems
           id={id}
           name={project.data?.name}

@@ -14,7 +14,6 @@ import { toast } from "@/lib/toast";
 import { type Theme, useUi } from "@/lib/ui-store";
 
 const STATUS = {
-  idle: ["bg-muted-foreground", "Live: idle"],
   connecting: ["bg-warn", "Live: connecting"],
   open: ["bg-ok", "Live"],
   closed: ["bg-bad", "Live: reconnecting"],
@@ -22,6 +21,7 @@ const STATUS = {
 
 function LiveDot() {
   const status = useSyncExternalStore(live().onStatus, live().getStatus, () => "idle" as const);
+  if (status === "idle") return null; // nothing of this page changes by itself
   const [dot, text] = STATUS[status];
   return (
     <span

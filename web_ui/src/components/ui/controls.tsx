@@ -13,11 +13,15 @@ export const Textarea = ({ className, ...props }: ComponentProps<"textarea">) =>
 );
 
 export const Select = ({ className, ...props }: ComponentProps<"select">) => (
-  <select className={cn(box, "h-8 min-w-0 cursor-pointer px-2", className)} {...props} />
+  <select className={cn(box, "h-8 min-w-0 cursor-pointer truncate px-2", className)} {...props} />
 );
 
 export const Checkbox = ({ className, ...props }: ComponentProps<"input">) => (
-  <input type="checkbox" className={cn("size-3.5 cursor-pointer accent-primary", className)} {...props} />
+  <input
+    type="checkbox"
+    className={cn("size-3.5 cursor-pointer align-middle accent-primary", className)}
+    {...props}
+  />
 );
 
 export const Kbd = ({ children }: { children: ReactNode }) => (

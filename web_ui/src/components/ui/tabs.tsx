@@ -1,12 +1,18 @@
 "use client";
 import { Tabs as T } from "radix-ui";
-import type { ComponentProps } from "react";
+import { type ComponentProps, useEffect, useRef } from "react";
 import { cn } from "@/lib/cn";
 
 export const Tabs = T.Root;
-export const TabsList = ({ className, ...props }: ComponentProps<typeof T.List>) => (
-  <T.List className={cn("flex gap-1 overflow-x-auto border-b", className)} {...props} />
-);
+
+/** On a narrow window the tabs scroll; the one that a link opened is in sight. */
+export function TabsList({ className, ...props }: ComponentProps<typeof T.List>) {
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current?.querySelector("[data-state=active]")?.scrollIntoView({ block: "nearest" });
+  }, []);
+  return <T.List ref={list} className={cn("flex gap-1 overflow-x-auto border-b", className)} {...props} />;
+}
 export const TabsTrigger = ({ className, ...props }: ComponentProps<typeof T.Trigger>) => (
   <T.Trigger
     className={cn(

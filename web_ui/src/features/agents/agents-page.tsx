@@ -1,20 +1,19 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { Server } from "lucide-react";
+import { ClusterDown } from "@/components/cluster-down";
 import { PageHeader } from "@/components/page-header";
 import { Empty, Loaded } from "@/components/states";
 import { Card } from "@/components/ui/card";
 import { Skeleton } from "@/components/ui/skeleton";
 import { AgentCard } from "@/features/agents/agent-card";
 import { clusterQueries } from "@/lib/api/cluster";
-import { sessionQueries } from "@/lib/api/session";
 import { plural } from "@/lib/format";
 import { useLiveAgents } from "@/lib/live/cache";
 import { useTitle } from "@/lib/nav";
 
 export function AgentsPage() {
   const agents = useQuery(clusterQueries.agents());
-  const meta = useQuery(sessionQueries.meta());
   useLiveAgents();
   useTitle("Agents & GPUs");
   const alive = agents.data?.items.filter((a) => a.state === "alive") ?? [];
@@ -32,12 +31,7 @@ export function AgentsPage() {
           )
         }
       />
-      {meta.data && !meta.data.is_cluster_up && (
-        <p role="status" className="mx-4 mb-3 rounded-md border border-warn/40 bg-warn/10 px-3 py-2 md:mx-6">
-          The cluster is down: runs wait, and all their history is here. Start it with{" "}
-          <code className="font-mono">utp up</code>.
-        </p>
-      )}
+      <ClusterDown />
       <div className="flex flex-col gap-4 px-4 pb-6 md:px-6">
         <Loaded query={agents} skeleton={<Skeleton className="h-56" />}>
           {({ items }) =>

@@ -35,7 +35,7 @@ export function CompareCurves({ runs }: { runs: ComparedRun[] }) {
   const wanted = useMemo(() => (names ? names.split("\n") : []), [names]);
   const { curves, error, isPending, refetch } = useCurves(ids, wanted, alive);
   const xAxis = useUi((s) => s.xAxis);
-  if (error) return <Failed error={error} retry={refetch} />;
+  if (error && !curves.length) return <Failed error={error} retry={refetch} />;
   return (
     <div className="flex flex-col gap-3">
       <ChartTools />

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { GitCompare } from "lucide-react";
 import { useMemo } from "react";
 import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import { Empty, isMissing, Loaded, Missing } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
@@ -11,7 +12,6 @@ import { Tabs, TabsContent, TabsList, TabsTrigger } from "@/components/ui/tabs";
 import { CompareCurves } from "@/features/compare/compare-curves";
 import { ImageDiffTab } from "@/features/compare/image-diff";
 import { DiffTable, MetricTable, SeedTable } from "@/features/compare/tables";
-import { projectQueries } from "@/lib/api/projects";
 import { runQueries } from "@/lib/api/runs";
 import { Link, useIds, useQueryState, useTitle } from "@/lib/nav";
 
@@ -26,20 +26,14 @@ export function ComparePage() {
   const [text] = useQueryState("runs", "");
   const [tab, setTab] = useQueryState("tab", "metrics");
   const ids = useMemo(() => text.split(",").filter(Boolean), [text]);
-  const project = useQuery(projectQueries.one(id));
+  const trail = useProjectTrail(id);
   const comparison = useQuery({ ...runQueries.comparison(ids), enabled: ids.length >= 2 });
   useTitle("Compare");
   const back = { href: `/projects/${id}`, label: "All runs of the project" };
   if (isMissing(comparison.error)) return <Missing error={comparison.error} back={back} />;
   return (
     <>
-      <PageHeader
-        title={ids.length >= 2 ? `Compare ${ids.length} runs` : "Compare"}
-        trail={[
-          { href: "/", label: "Projects" },
-          { href: `/projects/${id}`, label: project.data?.name },
-        ]}
-      />
+      <PageHeader title={ids.length >= 2 ? `Compare ${ids.length} runs` : "Compare"} trail={trail} />
       <div className="px-4 pb-6 md:px-6">
         {ids.length < 2 ? (
           <Card>

@@ -52,8 +52,8 @@ export function verdict(p: number | null | undefined): string {
   if (p == null) return "";
   const said = p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
   return p < 0.05
-    ? `the difference is unlikely to be chance (McNemar, ${said})`
-    : `the difference may be chance (McNemar, ${said})`;
+    ? `The difference is unlikely to be chance (McNemar, ${said})`
+    : `The difference may be chance (McNemar, ${said})`;
 }
 
 function Summary({ diff: d }: { diff: Diff }) {

@@ -4,6 +4,7 @@ import { Play, Save } from "lucide-react";
 import { useState } from "react";
 import { fieldError, formError } from "@/components/form-errors";
 import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import type { Schema } from "@/components/schema-form/schema";
 import type { Offers } from "@/components/schema-form/schema-form";
 import { Failed, isMissing, Missing } from "@/components/states";
@@ -17,7 +18,6 @@ import { useDraft } from "@/features/config/use-draft";
 import { type Config, configQueries, createConfig, updateConfig } from "@/lib/api/configs";
 import { type Dataset, datasetQueries } from "@/lib/api/datasets";
 import { useAct } from "@/lib/api/mutation";
-import { projectQueries } from "@/lib/api/projects";
 import { plural } from "@/lib/format";
 import { useGo, useIds, useQueryState, useTitle } from "@/lib/nav";
 
@@ -139,7 +139,7 @@ export function ConfigPage() {
   const isNew = configId === "new";
   const schema = useQuery(configQueries.schema());
   const config = useQuery({ ...configQueries.one(configId), enabled: !!configId && !isNew });
-  const project = useQuery(projectQueries.one(id));
+  const trail = useProjectTrail(id);
   useTitle(isNew ? "New config" : config.data?.name);
   if (isMissing(config.error))
     return (
@@ -153,12 +153,10 @@ export function ConfigPage() {
   return (
     <>
       <PageHeader
-        title={isNew ? "New config" : (config.data?.name ?? <Skeleton className="h-6 w-40" />)}
-        trail={[
-          { href: "/", label: "Projects" },
-          { href: `/projects/${id}`, label: project.data?.name },
-          { href: `/projects/${id}/configs`, label: "Configs" },
-        ]}
+        title={
+          isNew ? "New config" : (config.data?.name ?? (error ? "Config" : <Skeleton className="h-6 w-40" />))
+        }
+        trail={[...trail, { href: `/projects/${id}/configs`, label: "Configs" }]}
       />
       {error && (
         <Failed error={error} retry={() => void (schema.error ? schema.refetch() : config.refetch())} />

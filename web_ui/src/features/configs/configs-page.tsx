@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { GitCompare, Plus, SlidersHorizontal } from "lucide-react";
 import { useState } from "react";
 import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import { Empty, isMissing, Loaded, Missing } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
@@ -20,6 +21,7 @@ export function ConfigsPage() {
   const { id } = useIds<"id">("/projects/:id/configs");
   const go = useGo();
   const project = useQuery(projectQueries.one(id));
+  const trail = useProjectTrail(id);
   const configs = useQuery(configQueries.ofProject(id));
   const [filter, setFilter] = useQueryState("q", "", true);
   const [diff] = useQueryState("diff", "");
@@ -40,13 +42,7 @@ export function ConfigsPage() {
   const [a, b] = diff.split(",");
   return (
     <>
-      <PageHeader
-        title="Configs"
-        trail={[
-          { href: "/", label: "Projects" },
-          { href: `/projects/${id}`, label: project.data?.name },
-        ]}
-      >
+      <PageHeader title="Configs" trail={trail}>
         <Button
           variant="outline"
           size="md"

@@ -7,7 +7,9 @@ import { When } from "@/components/when";
 import { type Config, cloneConfig } from "@/lib/api/configs";
 import { useAct } from "@/lib/api/mutation";
 import { plain } from "@/lib/format";
+import { useKey } from "@/lib/keys";
 import { Link, useGo } from "@/lib/nav";
+import { rowProps, useRowKeys } from "@/lib/use-row-keys";
 
 const MOST_SHOWN = 5;
 
@@ -46,6 +48,8 @@ export function ConfigsTable({
     changes: [["projects", projectId, "configs"]],
     onDone: (c) => go(`/projects/${projectId}/configs/${c.id}`),
   });
+  const at = useRowKeys(configs.length, (i) => go(`/projects/${projectId}/configs/${configs[i]?.id}`));
+  useKey("x", "Select the row", () => configs[at] && toggle(configs[at].id));
   return (
     <Table label="Configs">
       <thead>
@@ -63,8 +67,8 @@ export function ConfigsTable({
         </tr>
       </thead>
       <tbody>
-        {configs.map((c) => (
-          <tr key={c.id} className="hover:bg-accent/50">
+        {configs.map((c, i) => (
+          <tr key={c.id} {...rowProps(i === at)}>
             <Td className="w-8">
               <Checkbox
                 aria-label={`Select ${c.name}`}

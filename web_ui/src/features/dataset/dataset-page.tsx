@@ -1,7 +1,9 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { Play, RefreshCw } from "lucide-react";
+import { type Fact, FactList } from "@/components/fact-list";
 import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import { Empty, Failed, isMissing, Missing } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
@@ -12,30 +14,15 @@ import { Samples } from "@/features/dataset/samples";
 import { ScanState } from "@/features/datasets/scan-state";
 import { type Dataset, datasetQueries, scanDataset } from "@/lib/api/datasets";
 import { useAct } from "@/lib/api/mutation";
-import { projectQueries } from "@/lib/api/projects";
 import { bytes, count, plural } from "@/lib/format";
 import { Link, useIds, useTitle } from "@/lib/nav";
 
-function Facts({ dataset: d }: { dataset: Dataset }) {
-  const facts: [string, string, string?][] = [
-    ["Classes", count(d.num_classes)],
-    ...d.splits.map((s): [string, string, string] => [s.name, count(s.num_images), bytes(s.size_bytes)]),
-    ["Size", bytes(d.size_bytes)],
-    ["Versions", String(d.versions.length)],
-  ];
-  return (
-    <dl className="flex flex-wrap border-y">
-      {facts.map(([k, v, hint]) => (
-        <div key={k} className="min-w-28 flex-1 border-r px-4 py-2 last:border-r-0">
-          <dt className="text-muted-foreground text-xs">{k}</dt>
-          <dd className="num font-medium text-base">
-            {v} {hint && <span className="font-normal text-muted-foreground text-xs">{hint}</span>}
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
+const factsOf = (d: Dataset): Fact[] => [
+  { name: "Classes", value: count(d.num_classes) },
+  ...d.splits.map((s) => ({ name: s.name, value: count(s.num_images), hint: bytes(s.size_bytes) })),
+  { name: "Size", value: bytes(d.size_bytes) },
+  { name: "Versions", value: String(d.versions.length) },
+];
 
 function Body({ dataset: d }: { dataset: Dataset }) {
   if (d.scan.state === "running")
@@ -72,7 +59,7 @@ function Body({ dataset: d }: { dataset: Dataset }) {
 export function DatasetPage() {
   const { id, dataset: datasetId } = useIds<"id" | "dataset">("/projects/:id/datasets/:dataset");
   const dataset = useQuery(datasetQueries.one(datasetId));
-  const project = useQuery(projectQueries.one(id));
+  const trail = useProjectTrail(id);
   const scan = useAct(scanDataset, { done: "Scanning", changes: [["datasets", datasetId]] });
   useTitle(dataset.data?.name);
   if (isMissing(dataset.error))
@@ -86,12 +73,8 @@ export function DatasetPage() {
   return (
     <>
       <PageHeader
-        title={d?.name ?? <Skeleton className="h-6 w-40" />}
-        trail={[
-          { href: "/", label: "Projects" },
-          { href: `/projects/${id}`, label: project.data?.name },
-          { href: `/projects/${id}/datasets`, label: "Datasets" },
-        ]}
+        title={d?.name ?? (dataset.error ? "Dataset" : <Skeleton className="h-6 w-40" />)}
+        trail={[...trail, { href: `/projects/${id}/datasets`, label: "Datasets" }]}
         meta={
           d && (
             <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
@@ -128,7 +111,7 @@ export function DatasetPage() {
       {!d && !dataset.error && <Skeleton className="mx-6 h-72" />}
       {d && (
         <>
-          {d.num_images != null && <Facts dataset={d} />}
+          {d.num_images != null && <FactList facts={factsOf(d)} />}
           <div className="flex flex-col gap-4 px-4 py-4 md:px-6">
             <Body dataset={d} />
           </div>

@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Boxes } from "lucide-react";
 import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import { Empty, isMissing, Loaded, Missing } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
@@ -14,18 +15,13 @@ import { Link, useIds, useTitle } from "@/lib/nav";
 export function ModelsPage() {
   const { id } = useIds<"id">("/projects/:id/models");
   const project = useQuery(projectQueries.one(id));
+  const trail = useProjectTrail(id);
   const models = useQuery(modelQueries.ofProject(id));
   useTitle("Models");
   if (isMissing(project.error)) return <Missing error={project.error} />;
   return (
     <>
-      <PageHeader
-        title="Models"
-        trail={[
-          { href: "/", label: "Projects" },
-          { href: `/projects/${id}`, label: project.data?.name },
-        ]}
-      />
+      <PageHeader title="Models" trail={trail} />
       <div className="flex flex-col gap-4 px-4 pb-6 md:px-6">
         <Loaded query={models} skeleton={<Skeleton className="h-48" />}>
           {({ items }) =>

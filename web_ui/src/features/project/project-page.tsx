@@ -117,7 +117,7 @@ export function ProjectPage() {
   return (
     <>
       <PageHeader
-        title={project.data?.name ?? <Skeleton className="h-6 w-40" />}
+        title={project.data?.name ?? (project.error ? "Project" : <Skeleton className="h-6 w-40" />)}
         trail={[{ href: "/", label: "Projects" }]}
         meta={
           project.data?.description && <p className="text-muted-foreground">{project.data.description}</p>

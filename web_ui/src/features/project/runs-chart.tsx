@@ -47,7 +47,7 @@ export function RunsChart({
       ...(names.data?.items.filter((n) => n.group === "train" || n.group === "val").map((n) => n.name) ?? []),
     ]),
   ];
-  if (error) return <Failed error={error} retry={refetch} />;
+  if (error && !drawn.length) return <Failed error={error} retry={refetch} />;
   return (
     <div className="flex flex-col gap-2">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-1">

@@ -1,6 +1,6 @@
 "use client";
 import { ChevronDown, ChevronRight } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { RunName } from "@/components/run-name";
 import { Checkbox } from "@/components/ui/controls";
 import type { Column } from "@/features/project/columns";
@@ -12,6 +12,7 @@ import { useKey } from "@/lib/keys";
 import { Link, useGo } from "@/lib/nav";
 import { useUi } from "@/lib/ui-store";
 import { useFixedRows } from "@/lib/use-fixed-rows";
+import { useRowKeys } from "@/lib/use-row-keys";
 
 const ROW = 32;
 const NAME_WIDTH = "min(300px, 50vw)";
@@ -86,16 +87,18 @@ function Head({ rows, columns, sort, setSort }: Pick<Props, "rows" | "columns" |
 function GroupRow({
   row,
   span,
+  isAt,
   toggle,
 }: {
   row: Extract<Row, { kind: "group" }>;
   span: number;
+  isAt: boolean;
   toggle: (key: string) => void;
 }) {
   const best = meanSd(row.runs.flatMap((r) => r.best_value ?? []));
   const Icon = row.isOpen ? ChevronDown : ChevronRight;
   return (
-    <tr className="h-8 bg-muted/50">
+    <tr aria-current={isAt || undefined} className={cn("h-8 bg-muted/50", isAt && "bg-accent/70")}>
       <td colSpan={span} className="border-b">
         <button
           type="button"
@@ -176,20 +179,19 @@ function RunRow({
   );
 }
 
-function useRowKeys(rows: Row[], projectId: string, show: (i: number) => void) {
+function useRunKeys({ rows, projectId, toggleGroup }: Props, show: (i: number) => void) {
   const go = useGo();
-  const [at, setAt] = useState(-1);
-  const move = (step: number) => {
-    const next = Math.max(0, Math.min(rows.length - 1, at + step));
-    setAt(next);
-    show(next);
-  };
+  const at = useRowKeys(
+    rows.length,
+    (i) => {
+      const row = rows[i];
+      if (row?.kind === "group") toggleGroup(row.key);
+      else if (row) go(`/projects/${projectId}/runs/${row.run.id}`);
+    },
+    show,
+  );
   const row = rows[at];
-  const run = row?.kind === "run" ? row.run : null;
-  useKey("j", "Next row", () => move(1));
-  useKey("k", "Row before", () => move(-1));
-  useKey("x", "Select the row", () => run && useUi.getState().toggleRun(run.id));
-  useKey("Enter", "Open the row", () => run && go(`/projects/${projectId}/runs/${run.id}`));
+  useKey("x", "Select the row", () => row?.kind === "run" && useUi.getState().toggleRun(row.run.id));
   return at;
 }
 
@@ -207,7 +209,7 @@ export function RunsTable(p: Props) {
     if (top < el.scrollTop) el.scrollTop = top;
     else if (top + 3 * ROW > el.scrollTop + el.clientHeight) el.scrollTop = top + 3 * ROW - el.clientHeight;
   };
-  const at = useRowKeys(p.rows, p.projectId, show);
+  const at = useRunKeys(p, show);
   useEffect(() => {
     if (to >= p.rows.length - 20) onEnd();
   }, [to, p.rows.length, onEnd]);
@@ -240,7 +242,13 @@ export function RunsTable(p: Props) {
             .slice(from, to)
             .map((row, i) =>
               row.kind === "group" ? (
-                <GroupRow key={`group ${row.key}`} row={row} span={span} toggle={p.toggleGroup} />
+                <GroupRow
+                  key={`group ${row.key}`}
+                  row={row}
+                  span={span}
+                  isAt={from + i === at}
+                  toggle={p.toggleGroup}
+                />
               ) : (
                 <RunRow
                   key={row.run.id}

@@ -1,13 +1,11 @@
 "use client";
-import { useState } from "react";
 import { Sparkline } from "@/components/charts/sparkline";
 import { Table, Td, Th } from "@/components/ui/table";
 import { When } from "@/components/when";
 import type { Project } from "@/lib/api/projects";
-import { cn } from "@/lib/cn";
 import { count, metric } from "@/lib/format";
-import { useKey } from "@/lib/keys";
 import { Link, useGo } from "@/lib/nav";
+import { rowProps, useRowKeys } from "@/lib/use-row-keys";
 
 const LIVE = ["submitting", "starting", "running", "stopping"];
 const sum = (p: Project, states: string[]) => states.reduce((n, s) => n + (p.num_runs_by_state[s] ?? 0), 0);
@@ -24,7 +22,7 @@ function Best({ best }: { best: Project["best"] }) {
 function Row({ project: p, isAt }: { project: Project; isAt: boolean }) {
   const [running, queued, failed] = [sum(p, LIVE), sum(p, ["queued"]), sum(p, ["failed"])];
   return (
-    <tr aria-current={isAt || undefined} className={cn("hover:bg-accent/50", isAt && "bg-accent/60")}>
+    <tr {...rowProps(isAt)}>
       <Td className="min-w-40 max-w-80">
         <Link className="block truncate font-medium hover:underline" href={`/projects/${p.id}`}>
           {p.name}
@@ -54,10 +52,7 @@ function Row({ project: p, isAt }: { project: Project; isAt: boolean }) {
 
 export function ProjectsTable({ projects }: { projects: Project[] }) {
   const go = useGo();
-  const [at, setAt] = useState(-1);
-  useKey("j", "Next row", () => setAt(Math.min(projects.length - 1, at + 1)));
-  useKey("k", "Row before", () => setAt(Math.max(0, at - 1)));
-  useKey("Enter", "Open the row", () => projects[at] && go(`/projects/${projects[at].id}`));
+  const at = useRowKeys(projects.length, (i) => go(`/projects/${projects[i]?.id}`));
   return (
     <Table label="Projects">
       <thead>

@@ -1,6 +1,7 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { ListOrdered } from "lucide-react";
+import { ClusterDown } from "@/components/cluster-down";
 import { PageHeader } from "@/components/page-header";
 import { RunLink } from "@/components/run-link";
 import { stateLabel } from "@/components/state-badge";
@@ -13,9 +14,10 @@ import { When } from "@/components/when";
 import { QueueTable } from "@/features/queue/queue-table";
 import { clusterQueries, type Queue } from "@/lib/api/cluster";
 import { useLiveQueue } from "@/lib/live/cache";
-import { Link, useTitle } from "@/lib/nav";
+import { Link, useGo, useTitle } from "@/lib/nav";
+import { rowProps, useRowKeys } from "@/lib/use-row-keys";
 
-function ActiveTable({ active }: Pick<Queue, "active">) {
+function ActiveTable({ active, at }: Pick<Queue, "active"> & { at: number }) {
   return (
     <Table label="Active runs">
       <thead>
@@ -31,8 +33,8 @@ function ActiveTable({ active }: Pick<Queue, "active">) {
         </tr>
       </thead>
       <tbody>
-        {active.map((r) => (
-          <tr key={r.run_id}>
+        {active.map((r, i) => (
+          <tr key={r.run_id} {...rowProps(i === at)}>
             <Td className="max-w-72 truncate">
               <RunLink runId={r.run_id} name={r.name} projectId={r.project_id} />
             </Td>
@@ -64,6 +66,10 @@ function ActiveTable({ active }: Pick<Queue, "active">) {
 
 export function QueuePage() {
   const queue = useQuery(clusterQueries.queue());
+  const go = useGo();
+  const waiting = queue.data?.items ?? [];
+  const rows = [...waiting, ...(queue.data?.active ?? [])];
+  const at = useRowKeys(rows.length, (i) => go(`/projects/${rows[i]?.project_id}/runs/${rows[i]?.run_id}`));
   useLiveQueue();
   useTitle("Queue");
   return (
@@ -79,13 +85,14 @@ export function QueuePage() {
           )
         }
       />
+      <ClusterDown />
       <div className="flex flex-col gap-4 px-4 pb-6 md:px-6">
         <Card>
           <CardHeader title="Waiting" hint="drag, or use the arrows, to reorder" />
           <Loaded query={queue} skeleton={<SkeletonRows rows={4} />}>
             {(q) =>
               q.items.length ? (
-                <QueueTable items={q.items} />
+                <QueueTable items={q.items} at={at} />
               ) : (
                 <Empty title="Nothing waits." icon={<ListOrdered />}>
                   Queue runs from a config of a project.
@@ -97,7 +104,7 @@ export function QueuePage() {
         {!!queue.data?.active.length && (
           <Card>
             <CardHeader title="Active" />
-            <ActiveTable active={queue.data.active} />
+            <ActiveTable active={queue.data.active} at={at - waiting.length} />
           </Card>
         )}
       </div>

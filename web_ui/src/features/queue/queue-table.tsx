@@ -37,13 +37,14 @@ function useMove() {
 type RowProps = {
   item: QueueItem;
   index: number;
+  isAt: boolean;
   ids: string[];
   dragged: string | null;
   setDragged: (id: string | null) => void;
   move: (id: string, before: string | null) => void;
 };
 
-function Row({ item: r, index, ids, dragged, setDragged, move }: RowProps) {
+function Row({ item: r, index, isAt, ids, dragged, setDragged, move }: RowProps) {
   const [isOver, setOver] = useState(false);
   const step = (d: -1 | 1) => {
     const target = stepTarget(ids, index, d);
@@ -51,6 +52,7 @@ function Row({ item: r, index, ids, dragged, setDragged, move }: RowProps) {
   };
   return (
     <tr
+      aria-current={isAt || undefined}
       draggable
       onDragStart={() => setDragged(r.run_id)}
       onDragEnd={() => setDragged(null)}
@@ -64,7 +66,7 @@ function Row({ item: r, index, ids, dragged, setDragged, move }: RowProps) {
         if (dragged && dragged !== r.run_id) move(dragged, r.run_id);
       }}
       className={cn(
-        "hover:bg-accent/50",
+        isAt ? "bg-accent/60" : "hover:bg-accent/50",
         dragged === r.run_id && "opacity-50",
         isOver && dragged && "[&>td]:border-t-2 [&>td]:border-t-primary",
       )}
@@ -93,7 +95,7 @@ function Row({ item: r, index, ids, dragged, setDragged, move }: RowProps) {
         </span>
       </Td>
       <Td className="num text-right">{index + 1}</Td>
-      <Td className="max-w-72 truncate">
+      <Td className="max-w-48 truncate md:max-w-72">
         <RunLink runId={r.run_id} name={r.name} projectId={r.project_id} />
       </Td>
       <Td className="max-w-40 truncate">
@@ -101,7 +103,7 @@ function Row({ item: r, index, ids, dragged, setDragged, move }: RowProps) {
           {r.project_name}
         </Link>
       </Td>
-      <Td className="min-w-56 text-muted-foreground text-xs">{r.wait_reason || "–"}</Td>
+      <Td className="min-w-40 text-muted-foreground text-xs">{r.wait_reason || "–"}</Td>
       <Td className="num whitespace-nowrap text-right">
         {r.starts_in_s == null ? "unknown" : `about ${duration(r.starts_in_s)}`}
       </Td>
@@ -115,7 +117,8 @@ function Row({ item: r, index, ids, dragged, setDragged, move }: RowProps) {
   );
 }
 
-export function QueueTable({ items }: { items: QueueItem[] }) {
+/** `at` is the row that is marked. */
+export function QueueTable({ items, at }: { items: QueueItem[]; at: number }) {
   const [dragged, setDragged] = useState<string | null>(null);
   const move = useMove();
   const ids = items.map((i) => i.run_id);
@@ -143,6 +146,7 @@ export function QueueTable({ items }: { items: QueueItem[] }) {
             key={item.run_id}
             item={item}
             index={index}
+            isAt={index === at}
             ids={ids}
             dragged={dragged}
             setDragged={setDragged}

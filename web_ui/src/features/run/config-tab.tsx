@@ -14,11 +14,11 @@ import { Link } from "@/lib/nav";
 
 function Values({ values, marked }: { values: [string, unknown][]; marked?: Set<string> }) {
   return (
-    <dl className="grid grid-cols-[minmax(8rem,16rem)_minmax(0,1fr)] gap-x-4 gap-y-0.5 p-3 font-mono text-xs">
+    <dl className="grid grid-cols-[minmax(0,2fr)_minmax(0,3fr)] gap-x-4 gap-y-0.5 p-3 font-mono text-xs">
       {values.map(([k, v]) => (
         <div key={k} className="contents">
           <dt
-            className={cn("truncate text-muted-foreground", marked?.has(k) && "font-semibold text-primary")}
+            className={cn("break-all text-muted-foreground", marked?.has(k) && "font-semibold text-primary")}
           >
             {k}
           </dt>

@@ -1,16 +1,14 @@
 "use client";
-import { useQuery } from "@tanstack/react-query";
+import { type Fact, FactList } from "@/components/fact-list";
 import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import { StateBadge } from "@/components/state-badge";
 import { When } from "@/components/when";
 import { Notes } from "@/features/run/notes";
 import { RunButtons } from "@/features/run/run-buttons";
 import { TagsEditor } from "@/features/run/tags-editor";
-import { projectQueries } from "@/lib/api/projects";
 import type { RunDetail } from "@/lib/api/runs";
 import { duration, metric, percent, plural } from "@/lib/format";
-
-type Fact = { name: string; value: string; hint?: string };
 
 /** What one wants to know at a glance; of a queued run: why it waits and since when, not times that it has not had. */
 function facts(run: RunDetail): Fact[] {
@@ -28,7 +26,7 @@ function facts(run: RunDetail): Fact[] {
     {
       name: "Step",
       value: run.step == null ? "–" : `${run.step}${run.total_steps ? ` / ${run.total_steps}` : ""}`,
-      hint: percent(run.progress),
+      hint: run.progress == null ? undefined : percent(run.progress),
     },
     { name: "Time", value: duration(run.run_time_s), hint: run.attempt > 1 ? "of all attempts" : undefined },
   ];
@@ -46,34 +44,13 @@ function facts(run: RunDetail): Fact[] {
   return list;
 }
 
-function FactList({ run }: { run: RunDetail }) {
-  return (
-    <dl className="flex flex-wrap border-y">
-      {facts(run).map((f) => (
-        <div key={f.name} className="min-w-32 flex-1 border-r px-4 py-2 last:border-r-0">
-          <dt className="truncate text-muted-foreground text-xs">{f.name}</dt>
-          <dd className="num font-medium text-base">
-            {f.value}{" "}
-            {f.hint && f.hint !== "–" && (
-              <span className="font-normal text-muted-foreground text-xs">{f.hint}</span>
-            )}
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
 export function RunHeader({ run }: { run: RunDetail }) {
-  const project = useQuery(projectQueries.one(run.project_id));
+  const trail = useProjectTrail(run.project_id);
   return (
     <>
       <PageHeader
         title={run.name}
-        trail={[
-          { href: "/", label: "Projects" },
-          { href: `/projects/${run.project_id}`, label: project.data?.name },
-        ]}
+        trail={trail}
         meta={
           <div className="flex flex-wrap items-center gap-x-3 gap-y-1 pt-1 text-muted-foreground">
             <StateBadge run={run} />
@@ -98,7 +75,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
           {run.health_detail}
         </p>
       )}
-      <FactList run={run} />
+      <FactList facts={facts(run)} />
     </>
   );
 }

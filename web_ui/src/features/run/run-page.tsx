@@ -1,6 +1,8 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import type { ComponentType } from "react";
+import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import { Failed, isMissing, Missing } from "@/components/states";
 import { Skeleton } from "@/components/ui/skeleton";
 import { Tabs, TabsContent, TabsList, TabsTrigger } from "@/components/ui/tabs";
@@ -68,12 +70,19 @@ const RunSkeleton = () => (
 export function RunPage() {
   const { id, run: runId } = useIds<"id" | "run">("/projects/:id/runs/:run");
   const run = useQuery(runQueries.one(runId));
+  const trail = useProjectTrail(id);
   useTitle(run.data?.name);
   useLiveRun(runId);
   if (isMissing(run.error))
     return <Missing error={run.error} back={{ href: `/projects/${id}`, label: "All runs of the project" }} />;
-  if (!run.data)
-    return run.error ? <Failed error={run.error} retry={() => void run.refetch()} /> : <RunSkeleton />;
+  if (!run.data && run.error)
+    return (
+      <>
+        <PageHeader title="Run" trail={trail} />
+        <Failed error={run.error} retry={() => void run.refetch()} />
+      </>
+    );
+  if (!run.data) return <RunSkeleton />;
   return (
     <>
       <RunHeader run={run.data} />

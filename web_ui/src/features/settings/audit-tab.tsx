@@ -8,6 +8,13 @@ import { When } from "@/components/when";
 import { userQueries } from "@/lib/api/users";
 import { plain } from "@/lib/format";
 
+/** What is not said by the object itself. */
+const rest = (detail: Record<string, unknown> | null | undefined, objectId: string | null | undefined) =>
+  Object.entries(detail ?? {})
+    .filter(([, v]) => v !== objectId)
+    .map(([k, v]) => `${k}=${plain(v)}`)
+    .join(" ");
+
 export function AuditTab() {
   const audit = useQuery(userQueries.audit());
   return (
@@ -33,12 +40,13 @@ export function AuditTab() {
                       <When at={e.at} />
                     </Td>
                     <Td>{e.actor}</Td>
-                    <Td>{e.action}</Td>
-                    <Td className="max-w-56 truncate font-mono text-xs">
-                      {e.object_type} {e.object_id}
+                    <Td className="whitespace-nowrap">{e.action.replaceAll("_", " ")}</Td>
+                    <Td className="whitespace-nowrap">
+                      {e.object_type}{" "}
+                      <span className="font-mono text-muted-foreground text-xs">{e.object_id}</span>
                     </Td>
                     <Td className="max-w-80 truncate font-mono text-muted-foreground text-xs">
-                      {e.detail ? plain(e.detail) : ""}
+                      {rest(e.detail, e.object_id)}
                     </Td>
                   </tr>
                 ))}

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ExternalLink, LoaderCircle } from "lucide-react";
 import { useMemo } from "react";
 import { PageHeader } from "@/components/page-header";
+import { useProjectTrail } from "@/components/project-trail";
 import { Failed, isMissing, Missing } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { openTensorBoard } from "@/lib/api/cluster";
@@ -17,6 +18,7 @@ export function TensorBoardPage() {
   const [text] = useQueryState("runs", "");
   const runIds = useMemo(() => text.split(",").filter(Boolean), [text]);
   const project = useQuery(projectQueries.one(id));
+  const trail = useProjectTrail(id);
   const board = useQuery({
     queryKey: ["tensorboard", id, runIds],
     queryFn: () => openTensorBoard(runIds.length ? { run_ids: runIds } : { project_id: id }),
@@ -28,13 +30,7 @@ export function TensorBoardPage() {
   if (isMissing(project.error)) return <Missing error={project.error} />;
   return (
     <div className="flex h-full flex-col">
-      <PageHeader
-        title="TensorBoard"
-        trail={[
-          { href: "/", label: "Projects" },
-          { href: `/projects/${id}`, label: project.data?.name },
-        ]}
-      >
+      <PageHeader title="TensorBoard" trail={trail}>
         {board.data?.state === "ready" && (
           <Button variant="outline" size="md" asChild>
             <a href={board.data.url} target="_blank" rel="noreferrer">

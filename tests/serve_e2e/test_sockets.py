@@ -1,4 +1,4 @@
-"""Row 46 through Serve's proxy, which takes all that the app sends: who reads nothing costs no memory, slows nobody."""
+"""Row 46 on Ray Serve: who reads nothing costs no memory and slows nobody."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import threading
 import time
 
-import psutil
 import pytest
 from tests.serve_e2e.conftest import HeldRun
 from tests.serve_e2e.following import lag_s, open_socket
@@ -19,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.process, pytest.mark.slow, pytest.mar
 NUM_SLOW = 4
 FLOOD_BYTES = 40 << 20
 MAX_GROWTH_BYTES = 30 << 20
-"""Of the replicas and the proxy together: what each slow client may have outstanding, twice, and noise."""
+"""Of the replicas together: what each slow client may have outstanding, twice, and noise."""
 
 
 def test_clients_that_read_nothing_cost_no_memory_and_slow_nobody(platform: WebPlatform, held_run: HeldRun) -> None:
@@ -34,9 +33,9 @@ def test_clients_that_read_nothing_cost_no_memory_and_slow_nobody(platform: WebP
         socket = await subscribe(platform, held_run, reads=True)
         writer = threading.Thread(target=flood)
         writer.start()
-        lags = [await one_lag_s(socket, held_run, number) for number in range(40)]
+        lags = [await one_lag_s(platform, socket, held_run, number) for number in range(40)]
         await asyncio.to_thread(writer.join)
-        lags += [await one_lag_s(socket, held_run, 1000)]
+        lags += [await one_lag_s(platform, socket, held_run, 1000)]
         for one in (*slow, socket):
             one.transport.abort()
         return lags
@@ -63,16 +62,15 @@ async def subscribe(platform: WebPlatform, run: HeldRun, *, reads: bool) -> Clie
     return socket
 
 
-async def one_lag_s(socket: ClientConnection, run: HeldRun, number: int) -> float:
+async def one_lag_s(platform: WebPlatform, socket: ClientConnection, run: HeldRun, number: int) -> float:
     mark = f"mark {number} {time.time_ns()}"
     began = time.monotonic()
     run.write(f"{mark}\n".encode())
-    found = await lag_s(socket, mark, began)
+    found = await lag_s(platform, run.id, socket, mark, began)
     await asyncio.sleep(0.05)
     return found
 
 
 def memory_bytes(platform: WebPlatform) -> dict[str, int]:
-    """Return what replicas and proxy hold."""
-    processes: list[psutil.Process] = [*platform.replicas().values(), *platform.processes("ProxyActor")]
-    return {f"{process.name()} {process.pid}": process.memory_info().rss for process in processes}
+    """Return what the replicas hold."""
+    return {f"{process.name()} {pid}": process.memory_info().rss for pid, process in platform.replicas().items()}

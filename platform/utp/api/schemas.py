@@ -29,10 +29,11 @@ def to_time(seconds: float | None) -> datetime | None:
 @lru_cache(maxsize=MAX_KNOWN_TIMES)
 def to_time_text(seconds: float | None) -> str | None:
     """Return seconds since 1970 as `Time` is sent."""
-    return None if seconds is None else _to_iso(datetime.fromtimestamp(seconds, UTC))
+    return None if seconds is None else to_iso(datetime.fromtimestamp(seconds, UTC))
 
 
-def _to_iso(at: datetime) -> str:
+def to_iso(at: datetime) -> str:
+    """Return a time as `Time` is sent."""
     in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return f"{in_utc.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
 
@@ -51,7 +52,7 @@ def _is_not_blank(text: str) -> str:
 
 Time = Annotated[
     datetime,
-    PlainSerializer(_to_iso, return_type=str, when_used="json"),
+    PlainSerializer(to_iso, return_type=str, when_used="json"),
 ]
 """Sent as `2026-11-23T08:00:00.123Z`; `to_time` makes it of the store's seconds."""
 

@@ -48,7 +48,8 @@ def written_at(text: str) -> datetime | None:
 
 def level_of(text: str) -> LogLevel | None:
     """Return how serious a line is, None where it does not say. A traceback and the error it ends in are `error`."""
-    head = _COLOUR.sub("", text[: 2 * _HEAD])[:_HEAD]
+    head = text[: 2 * _HEAD]
+    head = (_COLOUR.sub("", head) if "\x1b" in head else head)[:_HEAD]
     if found := _LEVEL.search(head):
         level = found[1].lower()
         return LogLevel(_SAME.get(level, level))

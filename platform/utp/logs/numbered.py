@@ -22,7 +22,7 @@ _CHUNK_BYTES = 64 << 10
 _WINDOW_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made in a fifth of the time
 class NumberedLine:
     """One line as it is shown."""
 

@@ -69,6 +69,11 @@ async def hear(connection: ClientConnection) -> dict[str, Any]:
     return dict(message)
 
 
+def is_found(server: Server, run_id: str, text: str) -> bool:
+    url = f"http://{server.address}/api/v1/runs/{run_id}/logs/search"
+    return bool(httpx2.get(url, params={"q": text, "limit": 1}, headers=server.headers).json()["items"])
+
+
 async def hear_lines(connection: ClientConnection, until: int) -> list[int]:
     heard: list[int] = []
     while not heard or heard[-1] < until:
@@ -110,8 +115,10 @@ def test_who_hardly_reads_slows_nobody_and_costs_no_memory(server: Server, run: 
         for number in range(20):
             began = time.monotonic()
             run.log(b"mark %d\n" % number)
-            while f"mark {number}" not in str(await hear(connection)):
-                pass
+            mark = f"mark {number}"
+            while mark not in str(message := await hear(connection)):
+                if message["type"] == "log_gap" and await asyncio.to_thread(is_found, server, run.id, mark):
+                    break  # as the page asks for what a flood left out
             lags.append(time.monotonic() - began)
             await asyncio.sleep(0.05)
         await connection.close()

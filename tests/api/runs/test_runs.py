@@ -117,6 +117,20 @@ def test_same_key_queues_no_run_twice(client: TestClient, config_id: str) -> Non
     assert other.status_code == 409
 
 
+def test_key_stands_for_the_whole_request(client: TestClient, project_id: str) -> None:
+    headers = {"Idempotency-Key": "once"}
+    asked = {"project_id": project_id, "config": CONFIG, "request": {"priority": 1}, "tags": ["a"]}
+    first = client.post(RUNS, json=asked, headers=headers)
+    assert first.status_code == 201
+    assert client.post(RUNS, json=asked, headers=headers).json()["id"] == first.json()["id"]
+    for other in ({"request": {"priority": 2}}, {"tags": []}, {"request": {"priority": 1, "num_workers": 2}}):
+        refused = client.post(RUNS, json=asked | other, headers=headers)
+        assert (refused.status_code, refused.json()["way_out"]) == (409, "take a new key")
+    assert client.post(f"{RUNS}/{first.json()['id']}/clone", headers=headers).status_code == 409
+    assert client.post("/api/v1/projects", json={"name": "p"}, headers=headers).status_code == 409
+    assert client.get(RUNS).json()["total"] == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from utp.api.logs.schemas import LogLine
-from utp.api.logs.service import to_line
+from utp.api.logs.service import to_line_json
 from utp.logs.line_index import LineIndexes
 from utp.logs.lines import LineSplitter
-from utp.logs.numbered import numbered
+from utp.logs.numbered import NumberedLine, numbered
 from utp.logs.places import open_log
 
 MAX_KEPT_BYTES = 1 << 20
 """Of a log's newest lines; who is further behind reads the file, or gets a gap."""
-MAX_READ_BYTES = 128 << 10
+MAX_READ_BYTES = 256 << 10
 """Of one file in one look, so that a flood delays no other log."""
+MAX_BEHIND_BYTES = 1 << 20
+"""Of a file that is written faster than it is read; of more only the last `CATCH_UP_BYTES` are read."""
+CATCH_UP_BYTES = 256 << 10
 PIECE_BYTES = 32 << 10
 """Of lines in one message: a follower that can't take more is noticed that soon."""
 
@@ -72,22 +74,34 @@ class LogTail:
         self._splitter = LineSplitter(self._offset)
         return self._number
 
-    def read(self) -> list[LogLine]:
-        """Return the lines that were ended since the last call. Raises `OSError`."""
+    def read(self) -> list[NumberedLine]:
+        """Return lines that were ended since the last call, the newest ones of a flood. Raises `OSError`."""
         if self._file is None:
             self._file = self._open()
         if self._file is None:
             return []
         descriptor = self._file.fileno()
-        if os.fstat(descriptor).st_size <= self._offset:
+        size = os.fstat(descriptor).st_size
+        if size <= self._offset:
             return []
+        if size - self._offset > MAX_BEHIND_BYTES:
+            self._skip(descriptor, size - CATCH_UP_BYTES)
         data = os.pread(descriptor, MAX_READ_BYTES, self._offset)
         self._offset += len(data)
         lines = []
         for raw in self._splitter.feed(data):
-            lines.append(to_line(numbered(self._number, raw)))
+            lines.append(numbered(self._number, raw))
             self._number += 1
         return lines
+
+    def _skip(self, descriptor: int, target: int) -> None:
+        """Go to the first line that begins behind an offset; what is passed by is only counted."""
+        passed = os.pread(descriptor, target - self._offset, self._offset)
+        end = passed.rfind(b"\n") + 1
+        if end > 0:
+            self._number += passed.count(b"\n")
+            self._offset += end
+            self._splitter = LineSplitter(self._offset)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -116,8 +130,11 @@ class LogFeed:
         return self._pieces[0].start if self._pieces else self.next_line
 
     def add(self, pieces: Sequence[Piece]) -> None:
-        """Take lines, and wake those who wait."""
+        """Take lines, and wake those who wait; where lines were passed by, those before them are kept no more."""
         for piece in pieces:
+            if piece.start != self.next_line:
+                self._pieces.clear()
+                self._num_bytes = 0
             self._pieces.append(piece)
             self._num_bytes += _size(piece)
             self.next_line = piece.end
@@ -131,11 +148,11 @@ class LogFeed:
         return next(piece for piece in reversed(self._pieces) if piece.start <= line)
 
 
-def to_pieces(lines: Sequence[LogLine]) -> list[Piece]:
+def to_pieces(lines: Sequence[NumberedLine]) -> list[Piece]:
     """Return consecutive lines in pieces of about `PIECE_BYTES`."""
     pieces, batch, size = list[Piece](), list[str](), 0
     for line in lines:
-        text = line.model_dump_json()
+        text = to_line_json(line)
         batch.append(text)
         size += len(text)
         if size >= PIECE_BYTES:

@@ -6,19 +6,16 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from utp.api.events.log_feed import LogFeed
+from utp.api.events.log_feed import CATCH_UP_BYTES, MAX_BEHIND_BYTES, LogFeed
 from utp.api.events.log_feeds import LogFeeds, LogKey
 from utp.api.events.pump import Wake
 from utp.api.events.run_feed import RunFeed
 from utp.api.events.schemas import LogAttempt, LogGap, SubscribeLog
-from utp.api.logs.service import INDEXES, to_line
+from utp.api.logs.service import INDEXES, to_line_json
 from utp.logs.numbered import read_numbered
 from utp.logs.places import find_log
 from utp.store.repositories.run_places import RunPlace
 
-MAX_BEHIND_BYTES = 1 << 20
-"""Of a file that are sent to who begins or has fallen behind; of more only the last `CATCH_UP_BYTES` are."""
-CATCH_UP_BYTES = 256 << 10
 PAGE_BYTES = 64 << 10
 PAGE_LINES = 1000
 
@@ -117,7 +114,7 @@ class LogSubscription:
         page = read_numbered(index, start, min(PAGE_LINES, end - start), is_live=True, max_bytes=PAGE_BYTES)
         if not page.lines:
             return None, end  # cut off meanwhile
-        texts = [to_line(line).model_dump_json() for line in page.lines]
+        texts = [to_line_json(line) for line in page.lines]
         return f"[{','.join(texts)}]", page.lines[-1].line + 1
 
     def _lines(self, start: int, lines: str) -> str:

@@ -91,6 +91,8 @@ class RunQueueing:
         if problem := self._services.cluster.explain_unsatisfiable(request):
             raise ConfigError((problem,))  # it would wait for ever
         project = ProjectOverviews(self._services.database).name_of(batch.project_id)
+        if creation is not None:
+            self._services.recorder.claim_key(creation)
         settings = self._services.settings
         queued = [
             self._services.recorder.queue_run(

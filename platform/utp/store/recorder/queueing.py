@@ -21,6 +21,7 @@ from utp.store.database import Transaction
 from utp.store.errors import IllegalMove, KeyReused, RunNotFound
 from utp.store.ids import new_id
 from utp.store.policy import START_LEASE_S
+from utp.store.recorder.creation import CreationKey, once
 from utp.store.recorder.writer import Writer, append_event, find_run, move
 from utp.store.states import RunState, Wish
 from utp.store.tables.config import Config
@@ -30,6 +31,8 @@ from utp.store.tables.job import Job
 from utp.store.tables.project import Project
 from utp.store.tables.run import Run
 
+OF_RUNS = ""
+"""Object of a key that runs were queued with: each run holds it itself."""
 _REQUEST = TypeAdapter(RunRequest)
 _RETRY_FROM = (RunState.FAILED, RunState.STOPPED)
 _RESUME_FROM = (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
@@ -104,6 +107,10 @@ class QueueWriter(Writer):
             return queued
 
         return self._write_with_directories(new, work)
+
+    def claim_key(self, creation: CreationKey) -> None:
+        """Note what a key stands for, before runs are queued with it. Raises `Conflict` for another request."""
+        self._database.write(lambda tx: once(tx, creation, lambda: OF_RUNS))
 
     def register_job(
         self,

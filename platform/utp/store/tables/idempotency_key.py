@@ -20,5 +20,5 @@ class IdempotencyKey(Base):
     digest: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the body, in hex."""
     object_id: Mapped[str]
-    """What was created."""
+    """What was created; empty for runs, which may be several and hold their key themselves."""
     created_at: Mapped[Time]

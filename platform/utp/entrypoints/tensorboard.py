@@ -24,6 +24,7 @@ IDLE_S = 900.0
 RELOAD_S = 2
 """With the writer's flush, a number is seen within 10 s."""
 POLL_S = 1.0
+REMOVALS = 50
 
 
 class SocketServer(TensorBoardServer):  # type: ignore[misc]  # has no types
@@ -55,7 +56,11 @@ class SocketServer(TensorBoardServer):  # type: ignore[misc]  # has no types
         while time.monotonic() - self.last_asked_s < IDLE_S:
             if select.select([sys.stdin], [], [], POLL_S)[0]:
                 break  # nothing is ever written there: the API is gone
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(REMOVALS):  # TensorBoard's own threads may just be making a file there
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(POLL_S / 10)
         os._exit(0)
 
 

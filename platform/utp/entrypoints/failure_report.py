@@ -69,9 +69,9 @@ def _explain(error: Exception) -> tuple[str, int] | None:
         return f"{error.name} is not installed, and this command needs it; install with: pip install 'utp[train]'", 1
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
         return _explain_settings(error), EXIT_MISTAKE
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+    if isinstance(error, OSError) and error.strerror and (error.filename is not None or error.errno in WAYS_OUT):
         way_out = WAYS_OUT.get(error.errno or 0, "`utp --debug ...` shows what needed it")
-        return f"{error.filename}: {error.strerror}; {way_out}", EXIT_FAILED
+        return f"{error.filename or 'output'}: {error.strerror}; {way_out}", EXIT_FAILED
     if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
         return f"{error.object!r:.100} is no UTF-8 text; write it as such", EXIT_MISTAKE
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from utp.cluster.inventory import GpuProcess, GpuState, NodeState, free_gpus, num_offered_gpus, usable_gpus
+from utp.cluster.inventory import GpuProcess, GpuState, NodeState, free_gpus, usable_gpus
 
 GB = 10**9
 IDLE = GpuState(index=0, uuid="GPU-0", model="NVIDIA A100", memory_total_bytes=40 * GB, memory_used_bytes=4 << 20)
@@ -41,13 +41,9 @@ def test_memory_that_no_visible_process_explains_counts_as_foreign() -> None:
 
 
 def test_quarantined_gpu_is_not_offered() -> None:
-    assert num_offered_gpus(node(IDLE, replace(IDLE, index=1, is_quarantined=True))) == 1
+    assert free_gpus(node(IDLE, replace(IDLE, index=1, is_quarantined=True))) == (IDLE,)
 
 
 def test_node_that_is_away_or_draining_offers_nothing() -> None:
-    assert num_offered_gpus(node(IDLE, is_alive=False)) == 0
-    assert num_offered_gpus(node(IDLE, is_draining=True)) == 0
-
-
-def test_gpu_that_ray_has_given_to_a_run_still_starting_is_not_offered_again() -> None:
-    assert num_offered_gpus(node(IDLE, replace(IDLE, index=1), num_gpus_free=1.0)) == 1
+    assert free_gpus(node(IDLE, is_alive=False)) == ()
+    assert free_gpus(node(IDLE, is_draining=True)) == ()

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayActorError
 from ray.train import WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
+from utp.cluster import trainer
 from utp.cluster.job_failures import describe_job_failure
 from utp.cluster.job_spec import JobSpec
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
+from utp.errors import FailureKind
 
 
 @pytest.fixture
@@ -103,3 +105,20 @@ def test_machine_is_lost_only_where_ray_says_that_it_died(spec: JobSpec, words: 
 
 def test_without_any_word_the_attempt_is_lost(spec: JobSpec) -> None:
     assert describe_job_failure(spec, None)["kind"] == "lost"
+
+
+def test_death_of_trains_controller_is_told(spec: JobSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    class DyingTrainer:
+        def __init__(self, *arguments: object, **options: object) -> None:
+            pass
+
+        def fit(self) -> None:
+            raise RayActorError(error_msg="the controller died")
+
+    monkeypatch.setattr(trainer, "TorchTrainer", DyingTrainer)
+    monkeypatch.setattr(trainer, "join_ray", lambda: None)
+    monkeypatch.setattr("ray.cluster_resources", dict)
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "")  # what is set there ends with the test
+    result = trainer.train_in_workers(spec, lambda: False)
+    assert result["kind"] == FailureKind.LOST
+    assert "the controller died" in result["message"]

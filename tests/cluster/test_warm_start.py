@@ -159,6 +159,19 @@ def test_child_that_is_killed_ends_the_job_as_if_it_had_been_killed_itself(tmp_p
     assert output.endswith("code 137\n")
 
 
+def test_child_that_is_killed_with_a_signal_unread_does_so_too(tmp_path: Path, start: Any) -> None:
+    client = start("waits")
+    pid = child_pid(tmp_path)
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "T")
+    client.send_signal(signal.SIGTERM)
+    time.sleep(0.5)  # until it was relayed
+    os.kill(pid, signal.SIGKILL)
+    output, errors = client.communicate(timeout=60)
+    assert output.endswith("code 137\n")
+    assert "Traceback" not in errors
+
+
 def test_child_that_the_kernel_killed_for_memory_leaves_that_as_the_cause(tmp_path: Path, start: Any) -> None:
     client = start("waits", "oom")
     os.kill(child_pid(tmp_path), signal.SIGKILL)

@@ -17,6 +17,7 @@ from tests.support.live_platform import LivePlatform, held, is_gone, result_of, 
 
 from utp.cluster.shutdown import close_admission, open_admission
 from utp.errors import FailureKind
+from utp.store.policy import LEASE_S
 from utp.store.recorder import Recorder
 from utp.store.repositories.runs import RunDetail
 from utp.store.states import Outcome, RunState
@@ -142,3 +143,19 @@ def test_killed_actor_comes_back_and_the_run_does_not_notice(
     assert [attempt.outcome for attempt in run.attempts] == [Outcome.SUCCEEDED]
     assert rows_of(platform.paths(run)) == undisturbed
     assert platform.wait_ended(platform.submit()).state is RunState.SUCCEEDED  # all three are of use again
+
+
+def test_head_that_hangs_for_longer_than_a_lease_costs_no_run_anything(
+    platform: LivePlatform, undisturbed: Rows
+) -> None:
+    run_id, hold, _ = start_held(platform, "hung-head")
+    (head,) = platform.processes("ray::HeadActor")
+    head.suspend()
+    try:
+        time.sleep(LEASE_S + 15.0)
+    finally:
+        head.resume()
+    hold.unlink()
+    run = platform.wait_ended(run_id)
+    assert [attempt.outcome for attempt in run.attempts] == [Outcome.SUCCEEDED]
+    assert rows_of(platform.paths(run)) == undisturbed

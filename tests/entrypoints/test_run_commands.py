@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from utp.entrypoints.cli import app
@@ -194,6 +195,27 @@ def test_list_fits_80_columns_and_a_run_a_line(folder: Path) -> None:
     assert len(lines) == 1
     assert len(lines[0]) <= 80
     assert "…" in lines[0]
+
+
+def test_list_in_a_narrow_terminal_keeps_the_state_and_the_id(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    utp("run", "submit", "mine.yaml", "--set", "model_suffix=" + "long_" * 12)
+    run_id = str(listed()[0]["id"])
+    monkeypatch.setattr("utp.entrypoints.run_commands.stdout", Console(width=50))
+    (line,) = (line for line in utp("run", "list").splitlines() if "queued" in line)
+    assert run_id[:12] in line
+    assert len(line) <= 50
+
+
+def test_one_run_is_not_compared(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    assert "two or more are compared" in utp("run", "compare", str(listed()[0]["id"]), code=2)
+
+
+def test_export_into_a_folder_names_a_file_in_it(folder: Path) -> None:
+    utp("run", "submit", "mine.yaml")
+    run = listed()[0]
+    output = utp("run", "export", str(run["id"]), str(folder), code=2)
+    assert f"is a folder; name a file, as {folder}/{run['name']}.utp.zip" in " ".join(output.split())
 
 
 def test_comparison_has_the_differences_and_no_more(folder: Path) -> None:

@@ -35,6 +35,8 @@ def export_to(client: LocalClient, run: str, file: Path | None) -> tuple[Path, A
     if detail.state in LIVE:
         raise ConfigError((f"run: {detail.name} is {detail.state}; export it once it has ended, or stop it first",))
     target = file or Path(f"{detail.name}{SUFFIX}")
+    if target.is_dir():
+        raise ConfigError((f"file: {target} is a folder; name a file, as {target / f'{detail.name}{SUFFIX}'}",))
     if not target.parent.is_dir():
         raise ConfigError((f"file: there is no folder {target.parent}; make it, or name another",))
     paths = RunPaths(Path(detail.run_dir), Path(detail.checkpoint_dir))

@@ -25,8 +25,8 @@ from utp.cluster.inventory import NodeState
 from utp.cluster.job_client import ClusterUnreachable, RayJobClient
 from utp.cluster.leadership import Leadership
 from utp.cluster.limits import Policy, read_policy
-from utp.cluster.node_probe import LogicalGpus, NodeProbe
-from utp.cluster.nvidia_gpus import NvidiaGpus
+from utp.cluster.node_probe import NodeProbe
+from utp.cluster.nvidia_gpus import find_gpus
 from utp.cluster.ray_job import job_env
 from utp.cluster.ray_nodes import list_ray_nodes
 from utp.cluster.shutdown import is_closing
@@ -64,7 +64,7 @@ class ProbeActor:
     """Measures its node, and tells the registry; has a warm server run there where `warm_home` names a folder."""
 
     def __init__(self, node_id: str, hostname: str, num_logical_gpus: int, warm_home: Path | None) -> None:
-        gpus = NvidiaGpus.open() or LogicalGpus(hostname, num_logical_gpus)
+        gpus = find_gpus(hostname, num_logical_gpus)
         self._probe = NodeProbe(node_id, gpus, Path("/tmp"))  # noqa: S108  where Ray keeps its files
         _repeat(self._report, PROBE_EVERY_S)
         if warm_home is not None:

@@ -110,11 +110,6 @@ def free_gpus(node: NodeState) -> tuple[GpuState, ...]:
     return tuple(gpu for gpu in usable_gpus(node) if not gpu.processes)
 
 
-def num_offered_gpus(node: NodeState) -> int:
-    """Return how many GPUs can be given to a new run: really free, and not given away by Ray to one that starts up."""
-    return min(len(free_gpus(node)), int(node.num_gpus_free))
-
-
 def _is_held_by_others(gpu: GpuState) -> bool:
     if any(not process.is_ours for process in gpu.processes):
         return True

@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train._internal.base_worker_group import BaseWorkerGroup
 from ray.train.torch import TorchConfig, TorchTrainer
@@ -101,7 +102,7 @@ def train_in_workers(spec: JobSpec, is_signalled: Callable[[], bool]) -> Mapping
     def fit() -> None:
         try:
             trainer.fit()
-        except TrainingFailedError as error:
+        except (TrainingFailedError, RayError) as error:  # the latter where Train's own controller died
             failure.append(error)
 
     # Not in the main thread: there Ray Train would put its own handler of SIGINT, which kills the workers unsaved.

@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -57,7 +57,7 @@ def train_warm(spec: JobSpec, settings: Settings, note: Callable[[str], None]) -
         connection.settimeout(None)
         with _relaying_signals(connection):
             oom = _wait_for_word(connection)
-            ending = _read(answers.readline())
+            ending = _read_ending(answers)
     if "exit_code" not in ending:
         note(f"the process that trained, {answer['started']}, died without a word")
         if oom.has_killed(within_s=2 * LOOK_EVERY_S):
@@ -96,12 +96,21 @@ def _read(line: bytes) -> Mapping[str, Any]:
     return answer
 
 
+def _read_ending(answers: socket.SocketIO) -> Mapping[str, Any]:
+    """Return the child's last word; none where it was killed, be it with a signal that it had not read yet."""
+    try:
+        return _read(answers.readline())
+    except ConnectionResetError:
+        return {}
+
+
 @contextmanager
 def _relaying_signals(connection: socket.socket) -> Iterator[None]:
     """Send what this process is asked to the child, as the signal's number in a byte."""
 
     def relay(number: int, frame: FrameType | None) -> None:
-        connection.sendall(bytes([number]))
+        with suppress(BrokenPipeError):  # the child has just ended: its last word is read next
+            connection.sendall(bytes([number]))
 
     previous = {number: signal.signal(number, relay) for number in _RELAYED}
     try:

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from utp.entrypoints.console import stdout
 from utp.entrypoints.run_clients import open_client
 from utp.entrypoints.run_tables import shorten
+from utp.errors import ConfigError
 from utp.store.repositories.runs import RunDetail
 
 NOT_COMPARED = frozenset({"run_name", "model_suffix"})
@@ -30,6 +31,8 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Show what differs between the configs of runs, and their metrics with the best marked by a star."""
+    if len(runs) < 2:
+        raise ConfigError((f"RUN: two or more are compared, got {runs[0]} alone; `utp run show` shows one",))
     client = open_client(ctx)
     details = [client.get(run) for run in runs]
     config = config_differences(details)

@@ -57,9 +57,9 @@ def format_size(size_bytes: int) -> str:
 
 
 def run_table(rows: Sequence[RunRow]) -> Table:
-    """Return a list of runs that fits 80 columns; `--json` has the whole names."""
+    """Return a list of runs that fits 80 columns, in fewer the names are folded; `--json` has them whole."""
     table = Table(
-        Column("run", no_wrap=True), Column("state", no_wrap=True), Column("epoch", justify="right", no_wrap=True),
+        Column("run", overflow="fold"), Column("state", no_wrap=True), Column("epoch", justify="right", no_wrap=True),
         Column("best", no_wrap=True), Column("id", no_wrap=True), box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for row in rows:

@@ -29,7 +29,7 @@ class RunPlace:
 
 
 class RunPlaces:
-    """Finds runs by their id or directory."""
+    """Finds runs by their id."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,10 +49,6 @@ class RunPlaces:
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(Run.created_at.desc(), Run.id).limit(limit)).mappings()
             return [RunPlace(**row) for row in rows]
-
-    def find_directory(self, run_dir: str) -> RunPlace | None:
-        """Return the run that owns a directory; None if there is none."""
-        return self._first(Run.run_dir == run_dir)
 
     def dataset_root(self, run_id: str) -> str | None:
         """Return the folder of the images that a run reads; None where that is not recorded."""

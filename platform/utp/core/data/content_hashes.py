@@ -9,10 +9,10 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from utp.core.data.threads import map_in_threads
 from utp.errors import DatasetError
 
 _log = logging.getLogger(__name__)
@@ -48,12 +48,11 @@ def hash_files(
     cache_file = None if cache_dir is None else cache_dir / f"{_digest(os.fsencode(root))}.json"
     known = {} if cache_file is None else _read_cache(cache_file, root)
     contents: dict[str, Content] = {}
-    with ThreadPoolExecutor(_THREADS) as pool:
-        results = pool.map(lambda path: _content(root, path, known.get(path)), paths)
-        for done, (path, content) in enumerate(zip(paths, results, strict=True), start=1):
-            contents[path] = content
-            if on_progress is not None:
-                on_progress(done, len(paths))
+    results = map_in_threads(lambda path: _content(root, path, known.get(path)), paths, _THREADS)
+    for done, (path, content) in enumerate(zip(paths, results, strict=True), start=1):
+        contents[path] = content
+        if on_progress is not None:
+            on_progress(done, len(paths))
     if cache_file is not None and contents != known:
         _write_cache(cache_file, root, contents)
     return contents

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -96,7 +95,7 @@ class LocalReporter:
 
             png = attempt / f"{name}_{split}.png"
             save_png(draw(), png)
-            shutil.copy2(png, run / png.name)
+            copy_durably(png, run / png.name)
             self._open_tensorboard.write_figure(f"{split}/{name}", png, step)
         for name, table in evaluation.tables.items():
             content = {"split": split, "epoch": epoch, "step": step, name: table}

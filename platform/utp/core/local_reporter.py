@@ -166,6 +166,7 @@ class LocalReporter:
             from utp.core.tensorboard import TensorBoardLog  # noqa: PLC0415
 
             assert self._plan is not None, "log_plan comes first"
-            purge_step = self._plan.start_step + 1 if self._plan.start_step else None
+            # Also where the attempt before died without a checkpoint: what it wrote is written anew, from step 1 on.
+            purge_step = self._plan.start_step + 1 if self._journal.number > 1 else None
             self._tensorboard = TensorBoardLog(self._journal.paths.tensorboard, purge_step=purge_step)
         return self._tensorboard

@@ -140,8 +140,14 @@ def test_reader_that_leaves_early_is_no_error() -> None:
     assert done.stderr == ""
 
 
-def test_full_disk_is_told_in_a_sentence_and_not_as_a_fault_of_utp(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report_failure(OSError(errno.ENOSPC, "No space left on device", "/data/runs"), debug=False) == 1
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [(errno.ENOSPC, "free some space"), (errno.EDQUOT, "free some space"), (errno.EROFS, "check the storage")],
+)
+def test_disk_that_refuses_is_told_in_a_sentence_and_not_as_a_fault_of_utp(
+    capsys: pytest.CaptureFixture[str], number: int, way_out: str
+) -> None:
+    assert report_failure(OSError(number, os.strerror(number), "/data/runs"), debug=False) == 1
     told = " ".join(capsys.readouterr().err.split())
-    assert "No space left on device: '/data/runs'; free some space" in told
+    assert f"{os.strerror(number)}: '/data/runs'; {way_out}" in told
     assert "Traceback" not in told

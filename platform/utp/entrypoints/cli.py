@@ -90,7 +90,15 @@ COMMANDS = (
 USER_MISTAKES = frozenset({FailureKind.INVALID_CONFIG, FailureKind.DATA_ERROR, FailureKind.USER_ERROR})
 """Failures that end with exit code 2, as a wrong option does; all others end with 1."""
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FREE_SPACE, _CHECK = "free some space, or name a folder on another disk", "check the storage"
+_STORAGE_WAYS_OUT = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EIO: _CHECK,
+    errno.EROFS: _CHECK,
+    errno.ESTALE: _CHECK,
+}
+"""What to do about a disk that refuses, by the number of its error: no fault of utp, whose traceback tells nothing."""
 
 TRAIN_EXTRA = frozenset(
     {
@@ -182,10 +190,10 @@ def report_failure(error: Exception, *, debug: bool) -> int:
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in TRAIN_EXTRA:
         print_error(f"{error.name} is not installed, and this command needs it; install with: pip install 'utp[train]'")
         return 1
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+    if isinstance(error, OSError) and error.errno in _STORAGE_WAYS_OUT:
         if debug or _is_debug_set():
             traceback.print_exception(error)
-        print_error(f"{error}; free some space, or name a folder on another disk")
+        print_error(f"{error}; {_STORAGE_WAYS_OUT[error.errno]}")
         return 1
     traceback.print_exception(error)
     print_error(

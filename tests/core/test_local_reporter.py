@@ -89,3 +89,18 @@ def test_figures_that_a_full_disk_refuses_are_noted(journal: AttemptJournal) -> 
     reporter.log_evaluation("val", 2, 10, evaluation)
     assert (journal.paths.figures / "per_class_val.json").exists()
     reporter.close({}, {})
+
+
+def test_tensorboard_shows_no_step_twice_after_an_attempt_that_died_without_a_checkpoint(tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path / "run", tmp_path / "checkpoints")
+    paths.run_dir.mkdir()
+    for steps in (4, 2):
+        with AttemptJournal(paths) as journal:
+            reporter = LocalReporter(journal, Notes(), lambda: False)
+            reporter.log_plan(PLAN)
+            for step in range(1, steps + 1):
+                reporter.log_row(row(step))
+            reporter.log_phase("saving")
+    events = EventAccumulator(str(paths.tensorboard))
+    events.Reload()
+    assert [event.step for event in events.Scalars("val/loss")] == [1, 2]

@@ -131,6 +131,7 @@ def test_missing_training_package_names_the_install_command(raising: list[BaseEx
     [
         (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied; give this user"),
         (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "/data/x: No space left on device; free some"),
+        (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x: Read-only file system; check the storage"),
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; free some"),
         (FileExistsError(errno.EEXIST, "File exists", "/data/x"), "/data/x: File exists; `utp --debug ...` shows"),
     ],

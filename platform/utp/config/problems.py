@@ -58,7 +58,7 @@ def _part_of_value(location: tuple[int | str, ...], schema: dict[str, Any]) -> s
 
 
 def _way_out(name: str, schema: dict[str, Any]) -> str:
-    help_text = str(schema.get("description", "")).split("\n\n")[0].rstrip(".")
+    help_text = " ".join(str(schema.get("description", "")).split("\n\n")[0].split()).rstrip(".")
     default = f" (default {schema['default']!r})" if "default" in schema else ""
     return f"{name} is: {_lower_first(help_text)}{default}" if help_text else f"correct {name}{default}"
 

@@ -25,6 +25,9 @@ Key = Annotated[str, StringConstraints(strip_whitespace=False)]
 """Name of a class or an option, kept to the letter: a class folder may begin or end with a space."""
 Options = dict[Key, Any]
 
+_MOST = {"num_workers": 1024, "prefetch_factor": 1024, "num_threads": 1024, "image_size": 8192, "cache_edge": 8192}
+"""What takes down the machine it is started on when a digit too many is typed, and the most that anyone has use for."""
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TrainConfig:
@@ -265,6 +268,13 @@ class TrainConfig:
 
     plugins: Annotated[tuple[str, ...], Strict(False)] = ()
     """Importable modules that register parts of your own before the run is built."""
+
+    @field_validator(*_MOST)
+    @classmethod
+    def _is_within_reach(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > (most := _MOST[str(info.field_name)]):
+            raise ValueError(f"is more than {most}, which no machine bears; lower it")
+        return value
 
     @field_validator("prefetch_factor", "persistent_workers")
     @classmethod

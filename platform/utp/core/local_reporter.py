@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -96,7 +95,7 @@ class LocalReporter:
 
             png = attempt / f"{name}_{split}.png"
             save_png(draw(), png)
-            shutil.copy2(png, run / png.name)
+            copy_durably(png, run / png.name)
             self._open_tensorboard.write_figure(f"{split}/{name}", png, step)
         for name, table in evaluation.tables.items():
             content = {"split": split, "epoch": epoch, "step": step, name: table}
@@ -167,6 +166,7 @@ class LocalReporter:
             from utp.core.tensorboard import TensorBoardLog  # noqa: PLC0415
 
             assert self._plan is not None, "log_plan comes first"
-            purge_step = self._plan.start_step + 1 if self._plan.start_step else None
+            # Also where the attempt before died without a checkpoint: what it wrote is written anew, from step 1 on.
+            purge_step = self._plan.start_step + 1 if self._journal.number > 1 else None
             self._tensorboard = TensorBoardLog(self._journal.paths.tensorboard, purge_step=purge_step)
         return self._tensorboard

@@ -41,10 +41,13 @@ UNFORESEEN = (
 
 _RIGHT = "give this user the right to it, or name another place"
 _SPACE = "free some space there, or name a folder on another disk"
+_STORAGE = "check the storage"
 WAYS_OUT: Mapping[int, str] = {
     errno.EACCES: _RIGHT,
     errno.EPERM: _RIGHT,
-    errno.EROFS: _RIGHT,
+    errno.EROFS: _STORAGE,
+    errno.EIO: _STORAGE,
+    errno.ESTALE: _STORAGE,
     errno.ENOSPC: _SPACE,
     errno.EDQUOT: _SPACE,
 }

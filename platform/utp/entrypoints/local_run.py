@@ -111,8 +111,12 @@ def _run_attempt(
     *,
     changes: ConfigChange | None = None,
 ) -> RunOutcome:
-    resumed = {"config_changes": _describe_changes(changes), "new_config": dump_config(config)} if changes else {}
-    with AttemptJournal(paths, **resumed) as journal, StopSignal(display.show_stopping) as stop:
+    recorded = _describe_changes(changes) if changes else None
+    new_config = dump_config(config) if changes else None
+    with (
+        AttemptJournal(paths, config_changes=recorded, new_config=new_config) as journal,
+        StopSignal(display.show_stopping) as stop,
+    ):
         if changes:
             assemble_run(paths)
         display.show_run(paths, journal.number)

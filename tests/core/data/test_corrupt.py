@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from tests.support.file_size_limit import file_size_limit
 from tests.support.noise_images import CONFIG, train_images, write_noise
 from tests.support.recording_reporter import without_timings
 
@@ -58,6 +59,15 @@ def test_file_whose_name_is_no_text_is_listed_and_refused_by_what_can_be_read(tm
     assert len(notes) == 1
     with pytest.raises(DatasetError, match=r"udce9\.jpg"):
         files.add("train", [("train/a/2.jpg", "the file is empty")])
+
+
+def test_list_that_a_full_disk_refuses_is_written_with_the_next_file(tmp_path: Path) -> None:
+    log = CorruptFileLog(tmp_path / "corrupt.json", lambda sentence: None)
+    with file_size_limit(0):
+        log.add(CorruptFile("train", "a.jpg", "the file is empty"))
+    assert list(tmp_path.iterdir()) == []
+    log.add(CorruptFile("train", "b.jpg", "the file is empty"))
+    assert json.loads((tmp_path / "corrupt.json").read_text())["counts"] == {"train": 2}
 
 
 def load(manifest: Manifest, num_workers: int, epoch: int = 0, start: int = 0) -> tuple[list[ImageBatch], set[str]]:

@@ -218,6 +218,27 @@ def test_killed_loader_process_is_named_with_its_signal(manifest: Manifest) -> N
     batches.close()
 
 
+class InterruptedStart:
+    """A transform in whose process Ctrl-C arrives while it is only just being set up."""
+
+    def __init__(self) -> None:
+        self.size = 16
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        self.__dict__.update(state)
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(3, self.size, self.size, dtype=torch.uint8)
+
+
+@pytest.mark.process
+def test_ctrl_c_while_loader_processes_start_leaves_them_alone(manifest: Manifest) -> None:
+    batches = train_batches(manifest, num_workers=1, transform=InterruptedStart())
+    assert len(list(batches.epoch(0))) == 6
+    batches.close()
+
+
 def die_later() -> None:
     time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGKILL)

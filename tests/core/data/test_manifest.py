@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.support.file_size_limit import file_size_limit
 
 from utp.core.data.manifest import Manifest, cap_samples, scan_dataset
 from utp.errors import ConfigError, DatasetError
@@ -315,6 +316,14 @@ def test_torn_or_foreign_cache_is_ignored_and_replaced(root: Path, tmp_path: Pat
 def test_cache_that_can_not_be_written_does_not_fail_the_scan(root: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     assert scan_dataset(root, cache_dir=tmp_path / "cache") == scan_dataset(root)
+
+
+def test_cache_that_a_full_disk_refuses_leaves_nothing_behind(root: Path, tmp_path: Path) -> None:
+    for path in root.rglob("*.png"):
+        os.utime(path, (0, 0))  # settled, so that they are in it
+    with file_size_limit(10):
+        scan_dataset(root, cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_progress_counts_every_file(root: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median_low
@@ -13,6 +12,7 @@ from typing import Any
 
 from utp.core.data.decode import decode_image
 from utp.core.data.manifest import Manifest, Sample, scan_dataset
+from utp.core.data.threads import map_in_threads
 from utp.errors import CorruptImage
 
 
@@ -81,16 +81,15 @@ def check_dataset(
     samples = [sample for split in manifest.splits.values() for sample in split]
     corrupt, widths, heights = [], [], []
     # Threads suffice: Pillow decodes outside Python's lock.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        results = pool.map(lambda sample: _measure(manifest.root, sample), samples)
-        for done, result in enumerate(results, start=1):
-            if isinstance(result, CorruptFile):
-                corrupt.append(result)
-            else:
-                heights.append(result[0])
-                widths.append(result[1])
-            if on_progress is not None:
-                on_progress(done, len(samples))
+    results = map_in_threads(lambda sample: _measure(manifest.root, sample), samples, os.cpu_count() or 1)
+    for done, result in enumerate(results, start=1):
+        if isinstance(result, CorruptFile):
+            corrupt.append(result)
+        else:
+            heights.append(result[0])
+            widths.append(result[1])
+        if on_progress is not None:
+            on_progress(done, len(samples))
     return DatasetReport(
         root=str(manifest.root),
         fingerprint=manifest.fingerprint,

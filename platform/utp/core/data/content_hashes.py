@@ -6,13 +6,13 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from utp.core.data.threads import map_in_threads
+from utp.core.durable import write_bytes_durably
 from utp.errors import DatasetError
 
 _log = logging.getLogger(__name__)
@@ -48,12 +48,11 @@ def hash_files(
     cache_file = None if cache_dir is None else cache_dir / f"{_digest(os.fsencode(root))}.json"
     known = {} if cache_file is None else _read_cache(cache_file, root)
     contents: dict[str, Content] = {}
-    with ThreadPoolExecutor(_THREADS) as pool:
-        results = pool.map(lambda path: _content(root, path, known.get(path)), paths)
-        for done, (path, content) in enumerate(zip(paths, results, strict=True), start=1):
-            contents[path] = content
-            if on_progress is not None:
-                on_progress(done, len(paths))
+    results = map_in_threads(lambda path: _content(root, path, known.get(path)), paths, _THREADS)
+    for done, (path, content) in enumerate(zip(paths, results, strict=True), start=1):
+        contents[path] = content
+        if on_progress is not None:
+            on_progress(done, len(paths))
     if cache_file is not None and contents != known:
         _write_cache(cache_file, root, contents)
     return contents
@@ -96,9 +95,7 @@ def _write_cache(cache_file: Path, root: Path, contents: dict[str, Content]) -> 
     }
     try:
         cache_file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=cache_file.parent, delete=False, encoding="utf-8") as file:
-            json.dump(values, file)
-        Path(file.name).replace(cache_file)
+        write_bytes_durably(cache_file, json.dumps(values).encode())
     except OSError as error:  # the next scan is slower, nothing else
         _log.warning("hashes of %s are not kept for the next scan: %s", root, error)
 

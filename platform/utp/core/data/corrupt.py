@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -89,7 +90,8 @@ class CorruptFileLog:
         self._files.append(file)
         self._log_note(f"{file.path} can't be decoded and is left out of {file.split}: {file.reason}")
         if len(self._files) >= 1.1 * self._num_written:
-            self.write()
+            with suppress(OSError):  # a disk that is full now: the next one writes all
+                self.write()
 
     def write(self) -> None:
         """Write the list, unless it holds all already."""

@@ -27,6 +27,7 @@ from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvisio
 from utp.core.data.decode import open_image
 from utp.core.data.manifest import Sample
 from utp.core.data.picture import EncodedPicture
+from utp.core.data.threads import map_in_threads
 from utp.core.device import available_cores
 from utp.core.durable import replacing
 from utp.errors import ConfigError, CorruptImage, DatasetError
@@ -181,8 +182,7 @@ def _pixels(file: Path, edge: int) -> np.ndarray | None:
 
 
 def _check_space(files: Sequence[Path], edge: int, directory: Path) -> None:
-    with ThreadPoolExecutor(available_cores()) as pool:
-        needed = sum(pool.map(lambda file: _num_bytes(file, edge), files))
+    needed = sum(map_in_threads(lambda file: _num_bytes(file, edge), files, available_cores()))
     free = shutil.disk_usage(directory).free
     if needed > free:
         problem = (

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from PIL import Image
 from utp.core.data.content_hashes import hash_files
 from utp.core.data.folders import SPLITS, list_all_images
 from utp.core.data.manifest import make_sample_id
+from utp.core.data.threads import map_in_threads
 from utp.errors import DatasetError
 
 MAX_PATHS = 20
@@ -94,15 +94,13 @@ def survey_dataset(
     total = len(files)
     hashes = hash_files(root, [file.path for file in files], cache_dir, lambda done, _: on_progress(done // 2, total))
     images = []
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for done, (file, header) in enumerate(
-            zip(files, pool.map(lambda one: _read_header(root / one.path), files), strict=True), start=1
-        ):
-            content = hashes[file.path]
-            sample_id = make_sample_id(content.digest, file.path)
-            place = (file.split, file.class_name, file.path, sample_id, content.digest, content.size_bytes)
-            images.append(SurveyedImage(*place, *header))
-            on_progress((total + done) // 2, total)
+    headers = map_in_threads(lambda one: _read_header(root / one.path), files, _THREADS)
+    for done, (file, header) in enumerate(zip(files, headers, strict=True), start=1):
+        content = hashes[file.path]
+        sample_id = make_sample_id(content.digest, file.path)
+        place = (file.split, file.class_name, file.path, sample_id, content.digest, content.size_bytes)
+        images.append(SurveyedImage(*place, *header))
+        on_progress((total + done) // 2, total)
     return Survey(images, [*_file_problems(images), *_class_problems(images, folders)])
 
 

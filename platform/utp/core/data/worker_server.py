@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
+import signal
 
 # utp's own module comes last: where utp is not installed but on a path set at run time, the server can't import it.
 _PRELOADED = [
@@ -25,5 +27,12 @@ def start_worker_server() -> multiprocessing.context.BaseContext:
     """Start the server if it does not run yet, and return the context that forks from it; returns at once."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    multiprocessing.forkserver.ensure_running()
+    # Blocked signals are inherited: the terminal sends Ctrl-C to all, and a process that is just starting would die of
+    # it, and the run with it, before it can ask to be left alone.
+    multiprocessing.resource_tracker.ensure_running()  # starting it would unblock the signal again
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return context

@@ -36,18 +36,17 @@ for (const theme of ["dark", "light"] as const)
         });
         if (over > 0) problems.push(`${path}: ${over} pixels too wide`);
         problems.push(...noise.map((n) => `${path}: ${n}`));
-        await shown.screenshot({ path: `${folder}/${nameOf(path, places.project)}.png` });
+        await shown.screenshot({ path: `${folder}/${nameOf(path, places)}.png` });
         await shown.close();
       }
       await context.close();
       expect(problems).toEqual([]);
     });
 
-/** `/projects/<id>/runs/<id>?tab=logs` becomes `project-run-logs`. */
-const nameOf = (path: string, project: string) =>
-  path
-    .replace(`/projects/${project}`, "project")
-    .replace(/runs=[0-9a-f,]+&?/, "")
-    .replaceAll(/[0-9a-f]{32}/g, (id) => id.slice(-4))
+/** `/projects/<id>/runs/<id>?tab=logs` becomes `project-run-logs`, whatever the ids. */
+const nameOf = (path: string, places: Record<string, string | undefined>) =>
+  Object.entries(places)
+    .reduce((said, [name, id]) => said.replace(new RegExp(`[a-z]+/${id}`), name), path)
+    .replace(/runs=[0-9a-f,]+&?|tab=/g, "")
     .replaceAll(/[^a-z0-9]+/gi, "-")
     .replaceAll(/^-|-$/g, "") || "projects";

@@ -1,5 +1,5 @@
 "use client";
-import type { UseQueryResult } from "@tanstack/react-query";
+import { type UseQueryResult, useQueryClient } from "@tanstack/react-query";
 import { SearchX } from "lucide-react";
 import type { ReactNode } from "react";
 import { Button } from "@/components/ui/button";
@@ -31,12 +31,25 @@ export function Failed({ error, retry }: { error: Error; retry?: () => void }) {
         {error.message || "Something went wrong"}
         {wayOut && <span className="block text-muted-foreground">{wayOut}</span>}
       </span>
-      {retry && (
-        <Button variant="outline" onClick={retry}>
-          Retry
-        </Button>
-      )}
+      {retry && <Retry retry={retry} />}
     </div>
+  );
+}
+
+/** What else of the page could not be read, such as its name, is tried again with it. */
+function Retry({ retry }: { retry: () => void }) {
+  const client = useQueryClient();
+  const all = () => {
+    retry();
+    void client.refetchQueries({
+      type: "active",
+      predicate: ({ state }) => state.status === "error" && state.fetchStatus === "idle",
+    });
+  };
+  return (
+    <Button variant="outline" onClick={all}>
+      Retry
+    </Button>
   );
 }
 

@@ -46,7 +46,7 @@ function Progress({ run }: { run: Run }) {
 
 const BASE: Column[] = [
   { id: "state", title: "State", width: 132, serverSort: "state", cell: (r) => <StateBadge run={r} /> },
-  { id: "progress", title: "Progress", width: 178, cell: (r) => <Progress run={r} /> },
+  { id: "progress", title: "Progress", width: 210, cell: (r) => <Progress run={r} /> },
   {
     id: "best_value",
     title: "Best",

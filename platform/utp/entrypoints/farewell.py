@@ -58,5 +58,4 @@ def open_shared_port(host: str, port: int) -> socket.socket:
 
     Raises `OSError` where somebody listens alone.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True)
+    return socket.create_server((host, port), backlog=BACKLOG, reuse_port=True)

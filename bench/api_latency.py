@@ -3,8 +3,8 @@
 A store with that many runs of 1000 points each, behind our app on uvicorn; beside it, request by request in turns, a
 bare FastAPI app on uvicorn that answers the same bytes: from memory through the same response models (`typed`), and as
 bytes that are there already (`bytes`), neither with a store, a log-in or a security header. With `--serve` also our app
-on Ray Serve, through its proxy and straight to a replica's own port (direct ingress). Goal: a GET takes at most twice
-that of the bare app.
+on Ray Serve: as `utp up` has it, where a replica listens itself, and through Serve's own proxy, as serve.yaml has it.
+Goal: a GET takes at most twice that of the bare app.
 """
 
 from __future__ import annotations
@@ -217,24 +217,24 @@ def wait_for(port: int) -> None:
 
 @contextlib.contextmanager
 def on_serve(environment: Mapping[str, str]) -> Iterator[dict[str, int]]:
-    """Run our app on a Ray of its own; gives the ports of the proxy and of a replica."""
+    """Run our app on a Ray of its own, behind a proxy and without; gives the ports."""
     os.environ.update(environment)
     import ray  # noqa: PLC0415  only with --serve
     from ray import serve  # noqa: PLC0415
 
-    from utp.entrypoints.serve import start_dashboard  # noqa: PLC0415
+    from utp.entrypoints.serve import app, start_dashboard  # noqa: PLC0415
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
-        port = free_port()
-        start_dashboard("127.0.0.1", port)
-        ports = {"ours, Serve's proxy": port}
-        for process in psutil.process_iter(["cmdline"]):
-            if "ServeReplica:utp" in " ".join(process.info["cmdline"] or ()):
-                own = [one.laddr.port for one in process.net_connections("tcp") if one.status == "LISTEN"]
-                if direct := [one for one in own if 30_000 <= one < 31_000]:
-                    ports["ours, direct ingress"] = direct[0]
-        yield ports
+        proxy, own = free_port(), free_port()
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": proxy})
+        serve.run(app, name="proxied", route_prefix="/")
+        start_dashboard("127.0.0.1", own)
+        for process in psutil.process_iter(["cmdline", "memory_info"]):
+            line = " ".join(process.info["cmdline"] or ())
+            if line.startswith("ray::ProxyActor"):
+                print(f"Serve's proxy, which `utp up` does not start: {process.info['memory_info'].rss >> 20} MiB")
+        yield {"ours, by `utp up`": own, "ours, Serve's proxy": proxy}
     finally:
         serve.shutdown()
         ray.shutdown()
@@ -265,7 +265,7 @@ def main() -> None:
         stack.enter_context(running(command, bare, environment))
         targets |= {"bare, typed": (bare, "/typed", None), "bare, bytes": (bare, "/bytes", None)}
         if options.serve:
-            serve_env = {**mounts, "UTP_RATE_LIMIT": "100000000/minute", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1"}
+            serve_env = {**mounts, "UTP_RATE_LIMIT": "100000000/minute"}
             ports = stack.enter_context(on_serve(serve_env))
             targets |= {name: (port, "", token) for name, port in ports.items()}
         tell(targets, paths, options.rounds)

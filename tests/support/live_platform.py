@@ -179,7 +179,12 @@ class LivePlatform:
         return found
 
     @property
-    def token(self) -> dict[str, str]:
+    def root(self) -> psutil.Process:
+        """The process that all of Ray's descend from."""
+        return psutil.Process(self.cluster.pid)
+
+    @property
+    def token(self) -> Mapping[str, str]:
         """Environment of whoever speaks to Ray itself."""
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": self.cluster.token_file}
 
@@ -244,7 +249,7 @@ class LivePlatform:
     def processes(self, *words: str) -> list[psutil.Process]:
         """Return Ray's processes whose command line has all these words in it."""
         found = []
-        for process in psutil.Process(self.cluster.pid).children(recursive=True):
+        for process in self.root.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 line = " ".join(process.cmdline())
                 if all(word in line for word in words):

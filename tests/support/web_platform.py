@@ -26,13 +26,17 @@ class WebPlatform(LivePlatform):
     def url(self) -> str:
         return f"http://localhost:{self.web_port}"
 
+    def sign_in(self, browser: httpx2.Client) -> None:
+        """Have a browser use up the printed link."""
+        code = re.search(r"/login#code=(\S+)", self.said)
+        assert code is not None, self.said
+        assert browser.post("/api/v1/auth/login", json={"code": code[1]}).status_code == 200
+
     @cached_property
     def access_token(self) -> str:
         """A token of the first admin, for whom the printed link is used up."""
-        code = re.search(r"/login#code=(\S+)", self.said)
-        assert code is not None, self.said
         with httpx2.Client(base_url=self.url, headers={"Origin": self.url}, timeout=TIMEOUT_S) as browser:
-            assert browser.post("/api/v1/auth/login", json={"code": code[1]}).status_code == 200
+            self.sign_in(browser)
             made = browser.post("/api/v1/tokens", json={"name": "test", "scope": "admin"})
             assert made.status_code == 201, made.text
             return str(made.json()["token"])

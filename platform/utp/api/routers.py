@@ -30,8 +30,8 @@ from utp.api.users.endpoints import router as users
 
 ROUTERS: tuple[APIRouter, ...] = (
     comparisons,  # before runs: /runs/compare would be taken for a run of that name
-    runs,  # what is asked most stands first: each route is tried in turn
-    metrics,
+    metrics,  # what is asked most stands first: each route is tried in turn
+    runs,
     logs,
     meta,
     auth,

@@ -226,9 +226,7 @@ def _ray_env(token_file: Path) -> dict[str, str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)}
     patience = {"RAY_agent_register_timeout_ms": "120000"}  # by default 15 s: on a loaded machine Ray gives up
-    # Serve replaces a proxy after three checks in vain, by default 10 s apart: a killed one was away for 34 s.
-    checks = {"RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "3"}
-    return {**env, **token, **patience, **checks, "PATH": path}
+    return {**env, **token, **patience, "PATH": path}
 
 
 def _agents_ports() -> list[str]:

@@ -6,13 +6,11 @@ import sys
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from utp.api.app import build_app
 from utp.api.security.first_start import check_exposure, first_login_url
-from utp.api.security.redaction import redact_logs
 from utp.api.services import Services
-from utp.entrypoints.farewell import FarewellServer
+from utp.entrypoints.farewell import server_of
 from utp.errors import ConfigError
 from utp.settings import get_settings
 from utp.store.database import Database
@@ -20,7 +18,6 @@ from utp.store.engines import database_url, open_engine
 from utp.store.recorder import Recorder
 from utp.store.upgrade import upgrade
 
-MAX_SOCKET_MESSAGE_BYTES = 64 * 1024
 EXIT_REFUSED = 2
 
 
@@ -43,18 +40,7 @@ def main(
         if link is not None:
             sys.stdout.write(f"Sign in, once, within a day: {link}\n")
             sys.stdout.flush()
-        app = build_app(services)
-        config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            server_header=False,
-            proxy_headers=False,  # whoever connects could claim another address
-            ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
-            access_log=False,
-        )
-        redact_logs()
-        FarewellServer(config, app.state.live).run()
+        server_of(build_app(services), host, port).run()
     finally:
         services.close()
         database.close()

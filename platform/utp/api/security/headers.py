@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
@@ -60,12 +61,13 @@ class SecurityHeaders:
         answered["X-Frame-Options"] = "SAMEORIGIN" if is_framed else "DENY"
         if is_framed and "content-security-policy" in answered:
             return  # TensorBoard's own, which names its scripts
-        answered["Content-Security-Policy"] = content_security_policy(hashes, is_framed=is_framed)
+        answered["Content-Security-Policy"] = content_security_policy(tuple(hashes), is_framed=is_framed)
         if path.startswith("/api/"):
             answered.setdefault("Cache-Control", "no-store")
 
 
-def content_security_policy(script_hashes: Sequence[str], *, is_framed: bool) -> str:
+@lru_cache(maxsize=128)  # there are as many as pages
+def content_security_policy(script_hashes: tuple[str, ...], *, is_framed: bool) -> str:
     """Return the policy: only what this server sends, no inline script but those with a hash."""
     ancestors = "'self'" if is_framed else "'none'"
     return "; ".join(

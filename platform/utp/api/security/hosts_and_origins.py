@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -55,6 +56,7 @@ class HostsAndOrigins:
         return scheme in ("http", "https") and rest == host
 
 
+@lru_cache(maxsize=256)
 def host_name(host: str) -> str:
     """Return the name of a Host header, without its port; empty for a malformed one."""
     try:

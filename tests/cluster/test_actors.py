@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 import ray.exceptions
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayError, RayTaskError
 
-from utp.cluster.actors import _tell_head, is_head_there
+from utp.cluster.actors import _ask_registry, _tell_head, is_head_there
+from utp.cluster.job_client import ClusterUnreachable
 from utp.store.errors import StoreBusy
 from utp.store.repositories.run_queue import ActiveRow
 
@@ -23,7 +24,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         raise error
 
     method = SimpleNamespace(remote=lambda *arguments: None)
-    actor = SimpleNamespace(ended=method, ping=method)
+    actor = SimpleNamespace(ended=method, ping=method, nodes=method)
     fake = SimpleNamespace(get_actor=lambda name, namespace: actor, get=get, exceptions=ray.exceptions)
     monkeypatch.setattr("utp.cluster.actors.ray", fake)
 
@@ -42,3 +43,9 @@ def test_head_that_is_away_keeps_no_run_from_ending(monkeypatch: pytest.MonkeyPa
 def test_head_that_does_not_answer_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     answer_with(monkeypatch, GetTimeoutError("it hangs"))
     assert not is_head_there()
+
+
+def test_registry_that_is_away_is_a_line_in_the_log_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_with(monkeypatch, ActorUnavailableError("it is being restarted", None))
+    with pytest.raises(ClusterUnreachable, match="it is being restarted"):
+        _ask_registry("nodes")

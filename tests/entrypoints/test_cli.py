@@ -47,6 +47,11 @@ def test_help_of_a_command_starts_as_its_line_in_the_list(command: LazyCommand) 
     assert (command.load().help or "").partition("\n")[0] == command.help
 
 
+@pytest.mark.parametrize("words", [*((command.name,) for command in COMMANDS), ("data", "sample"), ("run", "list")])
+def test_help_of_every_command_is_plain_text(words: tuple[str, ...]) -> None:
+    assert "╭" not in CliRunner().invoke(app, [*words, "--help"]).output
+
+
 @pytest.mark.process
 def test_help_imports_no_large_library() -> None:
     code = (

@@ -68,6 +68,31 @@ def test_request_that_no_machine_meets_is_refused_at_submit(folder: Path) -> Non
     assert listed() == []
 
 
+def test_any_field_of_the_request_may_be_asked_for(folder: Path) -> None:
+    words = (
+        "--workers",
+        "4",
+        "--request",
+        "min_workers=2",
+        "--request",
+        "max_run_time_s=60.5",
+        "--request",
+        "gpu_model=A100",
+    )
+    utp("run", "submit", "mine.yaml", *words)
+    request = json.loads(utp("run", "show", str(listed()[0]["id"]), "--json"))["request"]
+    asked = {"num_workers": 4, "min_workers": 2, "max_run_time_s": 60.5, "gpu_model": "A100", "priority": 0}
+    assert asked.items() <= request.items()
+    for wrong, told in (
+        ("memory=8", "did you mean 'memory_gb'?"),
+        ("min_workers", "has no `=`"),
+        ("min_workers=9", "is above num_workers (4)"),
+        ("min_workers='", "is not YAML"),
+    ):
+        output = utp("run", "submit", "mine.yaml", "--workers", "4", "--request", wrong, code=2)
+        assert told in " ".join(output.split())
+
+
 def test_bad_request_names_the_field(folder: Path) -> None:
     assert "num_workers" in utp("run", "submit", "mine.yaml", "--workers", "0", code=2)
 

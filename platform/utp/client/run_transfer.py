@@ -63,7 +63,8 @@ def import_from(client: LocalClient, source: Path, *, project: str, owner: str) 
         _undo(client, paths)
         if isinstance(error, UtpError | OSError) or not isinstance(error, Exception):
             raise
-        raise ArchiveRefused(str(source), f"what it holds makes no sense ({type(error).__name__}: {error})") from error
+        reason = str(error).partition("\n")[0]  # a database adds its statement
+        raise ArchiveRefused(str(source), f"what it holds makes no sense ({type(error).__name__}: {reason})") from error
 
 
 def _undo(client: LocalClient, paths: RunPaths) -> None:

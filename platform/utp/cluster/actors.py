@@ -71,8 +71,7 @@ class ProbeActor:
             _repeat(WarmKeeper(warm_home).step, PROBE_EVERY_S)
 
     def _report(self) -> None:
-        registry = ray.get_actor(GPU_REGISTRY, namespace=NAMESPACE)
-        ray.get(registry.report.remote(self._probe.sample()), timeout=CALL_TIMEOUT_S)
+        _ask_registry("report", self._probe.sample())
 
 
 class GpuRegistryActor(GpuRegistry):
@@ -143,11 +142,7 @@ class RegistryInventory:
 
     def nodes(self) -> Sequence[NodeState]:
         """Return all machines known. Raises `ClusterUnreachable`."""
-        try:
-            registry = ray.get_actor(GPU_REGISTRY, namespace=NAMESPACE)
-            return cast("Sequence[NodeState]", ray.get(registry.nodes.remote(), timeout=CALL_TIMEOUT_S))
-        except (ray.exceptions.RayError, ValueError) as error:
-            raise ClusterUnreachable(GPU_REGISTRY, str(error)) from error
+        return cast("Sequence[NodeState]", _ask_registry("nodes"))
 
 
 def start_actors(dashboard: str, *, timeout_s: float = 120.0) -> None:
@@ -186,6 +181,15 @@ def _options(name: str, node_id: str) -> dict[str, Any]:
         "max_task_retries": -1,
         "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False),
     }
+
+
+def _ask_registry(method: str, *arguments: Any) -> Any:
+    """Call the registry's actor. Raises `ClusterUnreachable`."""
+    try:
+        registry = ray.get_actor(GPU_REGISTRY, namespace=NAMESPACE)
+        return ray.get(getattr(registry, method).remote(*arguments), timeout=CALL_TIMEOUT_S)
+    except (ray.exceptions.RayError, ValueError) as error:
+        raise ClusterUnreachable(GPU_REGISTRY, str(error)) from error
 
 
 def is_head_there() -> bool:

@@ -44,8 +44,13 @@ def join(address: str, settings: Settings) -> JoinedCluster:
 
 
 def leave(cluster: JoinedCluster, home: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
-    """End our actors and our jobs, and wait until those are gone; Ray and what else runs on it stay."""
+    """End our actors and our jobs, and wait until those are gone; Ray and what else runs on it stay.
+
+    Raises:
+        ClusterUnreachable: it is not there any more; said within seconds, where Ray's own client tries for minutes.
+    """
     jobs = RayJobClient(cluster.dashboard)
+    jobs.list_ours()
     with connected(cluster.address):
         end_actors()
     deadline = time.monotonic() + LEAVE_S

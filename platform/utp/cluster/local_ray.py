@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -290,7 +291,7 @@ def is_answering(cluster: LocalCluster) -> bool:
     try:
         _get(cluster, "/api/jobs/")
         return b"ALIVE" in _get(cluster, "/nodes?view=summary")
-    except OSError:
+    except (HTTPException, OSError):  # the former where something else than HTTP listens there by now
         return False
 
 

@@ -17,8 +17,10 @@ from utp.entrypoints.console import progress_bar, stdout
 if TYPE_CHECKING:
     from utp.core.data.check import DatasetReport
 
-app = typer.Typer(no_args_is_help=True, help="Look at, check and make datasets.")
-sample_app = typer.Typer(no_args_is_help=True, help="Write a small real dataset that needs no download.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at, check and make datasets.")
+sample_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Write a small real dataset that needs no download."
+)
 app.add_typer(sample_app, name="sample")
 
 _LISTED = 50  # lines of each kind of problem on a terminal; --json has all

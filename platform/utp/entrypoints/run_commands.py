@@ -8,15 +8,13 @@ from dataclasses import asdict
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import ValidationError
 
 from utp.client.run_client import RunClient
 from utp.config.loading import apply_overrides, load_configs
-from utp.config.problems import describe_problems
-from utp.config.request import RunRequest
 from utp.entrypoints.console import stderr, stdout
 from utp.entrypoints.platform_note import note_if_down
 from utp.entrypoints.project_name import check_project_name
+from utp.entrypoints.request_options import REQUEST_FIELDS, build_request
 from utp.entrypoints.run_clients import choose_server, open_client, page_of
 from utp.entrypoints.run_comparison import compare
 from utp.entrypoints.run_files import delete, export, import_
@@ -47,6 +45,14 @@ def submit(  # noqa: PLR0917  these are options
     workers: Annotated[int, typer.Option(help="Worker processes that train one model together.")] = 1,
     gpus_per_worker: Annotated[int | None, typer.Option(help="GPUs of each worker.")] = None,
     priority: Annotated[int, typer.Option(help="Runs of higher priority start first.")] = 0,
+    fields: Annotated[
+        list[str],
+        typer.Option(
+            "--request",
+            metavar="FIELD=VALUE",
+            help="What else it asks for; may be given often: " + ", ".join(REQUEST_FIELDS) + ".",
+        ),
+    ] = [],  # noqa: B006
     project: Annotated[
         str, typer.Option(callback=check_project_name, help="Project that the run belongs to.")
     ] = "default",
@@ -57,10 +63,7 @@ def submit(  # noqa: PLR0917  these are options
     configs = [apply_overrides(item.config, overrides) for item in loaded]
     if follow and len(configs) > 1:
         raise ConfigError((f"--follow: follows one run, and {target} declares {len(configs)}; name one of them",))
-    try:
-        request = RunRequest(num_workers=workers, gpus_per_worker=gpus_per_worker, priority=priority)
-    except ValidationError as error:
-        raise ConfigError(describe_problems(error, RunRequest)) from error
+    request = build_request(fields, num_workers=workers, gpus_per_worker=gpus_per_worker, priority=priority)
     client, page = open_client(ctx), page_of(ctx)
     for config in configs:
         queued = client.submit(config, request, project=project, owner=user_name())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from utp.core.durable import write_json_durably
@@ -33,7 +33,7 @@ class WebAddress:
         try:
             with urlopen(f"{self.url}/healthz", timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310  our own, http
                 return bool(answer.status == 200)
-        except (HTTPError, OSError):
+        except (HTTPException, OSError):  # the former where something else than HTTP listens there by now
             return False
 
 

@@ -117,14 +117,6 @@ def test_figure_is_the_picture_of_its_png(folder: Path, tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(shown.convert("RGB")), np.asarray(drawn.convert("RGB")))
 
 
-def test_text_keeps_its_lines(folder: Path) -> None:
-    log = TensorBoardLog(folder)
-    log.write_text("config", "lr: 1e-3\nepochs: 3")
-    log.close()
-    (event,) = read(folder).Tensors("config/text_summary")
-    assert event.tensor_proto.string_val[0].decode() == "    lr: 1e-3\n    epochs: 3"
-
-
 def test_hparams_hold_config_and_metrics_in_the_same_run(folder: Path) -> None:
     config = TrainConfig(root="data", model_flavour="builtin/tiny", loss_options={"gamma": 2.0}, eval_topk=(1, 5))
     log = TensorBoardLog(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -65,3 +67,29 @@ def test_bar_moves_at_most_as_often_as_it_is_drawn(monkeypatch: pytest.MonkeyPat
         display.show_step(step, epoch=1)
         shown.append(display._progress.tasks[0].completed)
     assert shown == [1, 1, 1, 4]
+
+
+def test_stop_that_interrupts_a_write_of_the_terminal_is_no_error() -> None:
+    """The handler runs within the write, which a pager lets wait; Python refuses one within another."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with os.fdopen(writer, "w", buffering=1) as terminal:
+        display = ConsoleDisplay(Console(file=terminal), Console(file=StringIO()))
+        handled: list[int] = []
+
+        def handle(number: int, frame: object) -> None:
+            display.show_stopping()
+            handled.append(number)
+            os.read(reader, 1 << 20)  # the pager goes on, and the write with it
+
+        previous = signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            terminal.write("x" * 100_000)  # more than a pipe holds
+            terminal.flush()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
+        assert handled == [signal.SIGALRM]
+        os.read(reader, 1 << 20)
+    os.close(reader)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch.utils.tensorboard.summary import hparams, image, scalar, text
+from torch.utils.tensorboard.summary import hparams, image, scalar
 
 from utp.core.event_file import EventFile
 
@@ -64,11 +64,6 @@ class TensorBoardLog:
         with Image.open(png) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         self._events.add(image(tag, pixels, dataformats="HWC"), step)  # type: ignore[no-untyped-call]
-
-    def write_text(self, tag: str, lines: str, step: int = 0) -> None:
-        """Write a text that is shown as it stands: indented, or TensorBoard's Markdown would join its lines."""
-        indented = "\n".join(f"    {line}" for line in lines.splitlines())
-        self._events.add(text(tag, indented), step)  # type: ignore[no-untyped-call]
 
     def write_hparams(self, config: Mapping[str, Any], metrics: Mapping[str, float | None], step: int = 0) -> None:
         """Write the config and final metrics for the HPARAMS page, once, at the end of a run.

@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -125,9 +126,10 @@ class ConsoleDisplay:
 
     def show_stopping(self) -> None:
         """Say what the first Ctrl-C does. Runs in a signal handler, so it takes no lock of the live display."""
-        self._console.file.write(
-            "\nStopping: saving a checkpoint first. Press Ctrl-C again to stop at once, unsaved.\n"
-        )
+        with suppress(RuntimeError):  # it interrupted a write that a pager or a held terminal lets wait
+            self._console.file.write(
+                "\nStopping: saving a checkpoint first. Press Ctrl-C again to stop at once, unsaved.\n"
+            )
 
     def _describe_epoch(self, epoch: int) -> str:
         return f"epoch {min(epoch, self._epochs)}/{self._epochs}"

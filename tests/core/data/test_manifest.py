@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.support.file_size_limit import file_size_limit
 
-from utp.core.data.manifest import Manifest, cap_samples, scan_dataset
+from utp.core.data.manifest import cap_samples, scan_dataset
 from utp.errors import ConfigError, DatasetError
 
 
@@ -330,17 +329,6 @@ def test_progress_counts_every_file(root: Path) -> None:
     seen: list[tuple[int, int]] = []
     scan_dataset(root, on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(number, 8) for number in range(1, 9)]
-
-
-def test_manifest_survives_json(root: Path) -> None:
-    manifest = scan_dataset(root)
-    assert Manifest.from_json(manifest.to_json()) == manifest
-
-
-def test_newer_manifest_is_refused_by_name(root: Path) -> None:
-    text = replace(scan_dataset(root), schema_version=2).to_json()
-    with pytest.raises(DatasetError, match="schema_version 2, newer than the 1"):
-        Manifest.from_json(text)
 
 
 def test_cap_keeps_so_many_of_each_class_in_order(root: Path) -> None:

@@ -185,7 +185,6 @@ def test_code_that_comes_with_a_model_is_not_run(tmp_path: Path) -> None:
 def test_preprocessing_is_plain_data(model_with: Callable[..., Path]) -> None:
     preprocessing = load_preprocessing(model_with(PROCESSORS["convnext"]))
     assert pickle.loads(pickle.dumps(preprocessing)) == preprocessing
-    assert json.loads(json.dumps(preprocessing.to_dict()))["crop"] == [224, 224]
     assert type(preprocessing).__module__ == "utp.core.data.transforms"  # which imports no transformers
 
 

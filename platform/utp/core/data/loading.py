@@ -40,11 +40,6 @@ class TrainBatches:
         self._loader = Loader(samples, root, transform, seed, **options)
 
     @property
-    def num_batches(self) -> int:
-        """Batches of one epoch."""
-        return len(self.batch_sizes)
-
-    @property
     def batch_sizes(self) -> tuple[int, ...]:
         """Images in each batch of an epoch, over all workers."""
         sizes = _cut(len(self._labels), self._batch_size)
@@ -87,11 +82,6 @@ class EvalBatches:
         self._loader = Loader(samples, root, transform, seed=None, **options)
 
     @property
-    def num_batches(self) -> int:
-        """Batches of one pass."""
-        return len(self.batch_sizes)
-
-    @property
     def batch_sizes(self) -> tuple[int, ...]:
         """Images in each batch of this worker's pass."""
         return _cut(len(self._part), largest_share(self._batch_size))
@@ -99,9 +89,6 @@ class EvalBatches:
     @property
     def _part(self) -> range:
         return share_of(self._num_samples)
-
-    def __len__(self) -> int:
-        return self.num_batches
 
     def __iter__(self) -> Iterator[ImageBatch]:
         return self._loader.load([Key(0, index) for index in self._part], self.batch_sizes)

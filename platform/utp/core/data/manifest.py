@@ -7,13 +7,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from utp.core.data.content_hashes import hash_files
 from utp.core.data.folders import Listing, list_images
 from utp.errors import ConfigError, DatasetError
-
-SCHEMA_VERSION = 1
 
 _DIGEST_BYTES = 16
 
@@ -47,35 +44,6 @@ class Manifest:
     """Over classes, paths and contents; independent of where the root lies and of the files' times."""
 
     warnings: tuple[str, ...] = ()
-    schema_version: int = SCHEMA_VERSION
-
-    def to_json(self) -> str:
-        """All of it as JSON, a list per column: a third of the size of a list of objects."""
-        splits = {name: _to_columns(samples) for name, samples in self.splits.items()}
-        values = {
-            "schema_version": self.schema_version,
-            "root": str(self.root),
-            "classes": self.classes,
-            "fingerprint": self.fingerprint,
-            "warnings": self.warnings,
-            "splits": splits,
-        }
-        return json.dumps(values)
-
-    @classmethod
-    def from_json(cls, text: str) -> Manifest:
-        """Read what `to_json` wrote. Raises `DatasetError` for the schema of a newer version."""
-        values = json.loads(text)
-        if values["schema_version"] > SCHEMA_VERSION:
-            problem = (
-                f"its manifest has schema_version {values['schema_version']}, newer than the {SCHEMA_VERSION} "
-                "that this version reads; update utp"
-            )
-            raise DatasetError(values.get("root", "?"), problem)
-        splits = {name: _from_columns(columns) for name, columns in values["splits"].items()}
-        return cls(
-            Path(values["root"]), tuple(values["classes"]), splits, values["fingerprint"], tuple(values["warnings"])
-        )
 
 
 def scan_dataset(
@@ -186,11 +154,3 @@ def _digest(*parts: str) -> str:
     # names of files may hold bytes that are no UTF-8; NUL can't be in a path, so parts can't run together
     data = "\0".join(parts).encode("utf-8", "surrogateescape")
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
-
-
-def _to_columns(samples: Sequence[Sample]) -> dict[str, list[Any]]:
-    return {field: [getattr(sample, field) for sample in samples] for field in Sample.__slots__}
-
-
-def _from_columns(columns: Mapping[str, list[Any]]) -> tuple[Sample, ...]:
-    return tuple(Sample(*row) for row in zip(*(columns[field] for field in Sample.__slots__), strict=True))

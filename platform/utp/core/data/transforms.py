@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,6 @@ class Preprocessing:
         # Mean and standard deviation are scaled, not the pixels: one pass less, and bit for bit what the processors do.
         mean, std = (_per_channel(values, self.rescale, batch.device) for values in (self.mean, self.std))
         return batch.to(torch.float32).sub_(mean).div_(std)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
-        return asdict(self)
 
     def save_processor(self, directory: Path) -> None:
         """Write `preprocessor_config.json`, from which `AutoImageProcessor` builds a processor that does the same."""

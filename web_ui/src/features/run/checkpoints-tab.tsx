@@ -72,7 +72,7 @@ export function CheckpointsTab({ run }: { run: RunDetail }) {
                   <Th>Name</Th>
                   <Th className="text-right">Epoch</Th>
                   <Th className="text-right">Step</Th>
-                  <Th className="text-right">{items[0]?.metric ?? "Metric"}</Th>
+                  <Th className="text-right">{items.find((c) => c.metric)?.metric ?? "Metric"}</Th>
                   <Th className="text-right">Size</Th>
                   <Th>Saved</Th>
                   <Th>

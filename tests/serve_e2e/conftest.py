@@ -16,6 +16,7 @@ from tests.support.postgres import PostgresServer, find_programs
 from tests.support.web_platform import WebPlatform
 
 from utp.store.repositories.runs import RunDetail
+from utp.store.states import RunState
 
 POSTGRES = {"max_connections": "60", "min_wal_size": "32MB", "max_wal_size": "64MB"}
 DISK = "160m"
@@ -79,6 +80,7 @@ def held_run(platform: WebPlatform) -> Iterator[HeldRun]:
     hold = platform.hold("held")
     run_id = platform.submit(held(hold, CONFIG, after=2))
     platform.wait_held(hold)
+    platform.wait(run_id, lambda run: run.state is RunState.RUNNING)  # what it said last may be on its way
     yield HeldRun(run_id, platform.paths(platform.client.get(run_id)).attempt(1).log(rank=0))
     hold.unlink()
     assert platform.wait_ended(run_id).attempt == 1

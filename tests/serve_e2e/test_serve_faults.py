@@ -60,7 +60,8 @@ def disturbed(platform: WebPlatform, run: HeldRun, disturb: Callable[[], None]) 
 
     took_s = asyncio.run(follow())
     for one in followers:
-        assert one.heard == list(range(start, start + 400))
+        assert len(one.heard) >= 400  # a run that stands still for long writes its stacks meanwhile
+        assert one.heard == list(range(start, start + len(one.heard)))
     with platform.http() as client:
         assert client.get(f"{RUNS}/{run.id}").json()["state"] == RunState.RUNNING
     return followers, took_s

@@ -22,6 +22,9 @@ _STAMP = re.compile(r"\s*\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?
 """With its offset from UTC: without one nobody knows where the worker's clock stands."""
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b")
 _RAISED = re.compile(r"Traceback \(most recent call last\)|[\w.]*(?:Error|Exception|Interrupt)\b(?::|$)")
+_LEVEL_WORDS = ("INFO", "WARN", "ERROR", "DEBUG", "CRITICAL", "FATAL")
+_RAISED_WORDS = ("Error", "Exception", "Interrupt", "Traceback")
+"""Most lines hold none of them, which is known in a tenth of the time that the patterns take."""
 _SAME = {"warn": "warning", "fatal": "critical"}
 LEVEL_HINTS = {
     LogLevel.DEBUG: re.compile(rb"DEBUG"),
@@ -50,7 +53,7 @@ def level_of(text: str) -> LogLevel | None:
     """Return how serious a line is, None where it does not say. A traceback and the error it ends in are `error`."""
     head = text[: 2 * _HEAD]
     head = (_COLOUR.sub("", head) if "\x1b" in head else head)[:_HEAD]
-    if found := _LEVEL.search(head):
+    if any(word in head for word in _LEVEL_WORDS) and (found := _LEVEL.search(head)):
         level = found[1].lower()
         return LogLevel(_SAME.get(level, level))
-    return LogLevel.ERROR if _RAISED.match(head) else None
+    return LogLevel.ERROR if any(word in head for word in _RAISED_WORDS) and _RAISED.match(head) else None

@@ -4,7 +4,6 @@ import { Card, CardHeader } from "@/components/ui/card";
 import { Checkbox, Select } from "@/components/ui/controls";
 import { cn } from "@/lib/cn";
 
-const NBSP = "\u00a0";
 export type Cell = { true: number; predicted: number };
 type Order = "given" | "errors";
 
@@ -57,7 +56,8 @@ export function ConfusionMatrix({
           <thead>
             <tr>
               <th className="pr-2 text-right align-bottom font-normal text-muted-foreground">
-                true ↓ predicted{NBSP}→
+                true ↓<br />
+                pred. →
               </th>
               {shown.map((j) => (
                 <th key={j} scope="col" className="w-10 pb-1 align-bottom font-normal text-muted-foreground">

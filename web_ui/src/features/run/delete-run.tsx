@@ -42,7 +42,11 @@ export function DeleteRun({
         {(d) => (
           <div className="flex flex-col gap-3">
             <p>{bytes(d.size_bytes)} on disk and all that is known of the run:</p>
-            <ul className="max-h-40 overflow-auto break-all font-mono text-xs">
+            <ul
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: a scroll region must be reachable by keyboard
+              tabIndex={0}
+              className="max-h-40 overflow-auto break-all font-mono text-xs"
+            >
               {d.paths.map((p) => (
                 <li key={p}>{p}</li>
               ))}

@@ -73,19 +73,22 @@ export function HistoryTab({ run }: { run: RunDetail }) {
         <CardHeader title="Events" hint="newest first" />
         <Loaded query={events} skeleton={<SkeletonRows />}>
           {({ items }) => (
-            <ol className="max-h-[36rem] overflow-auto p-3">
-              {items.toReversed().map((e) => (
-                <li key={e.seq} className="flex gap-3 py-0.5">
-                  <When at={e.at} className="w-24 shrink-0 text-muted-foreground text-xs leading-5" />
-                  <span className="w-36 shrink-0 truncate font-medium">{e.type}</span>
-                  <span className="min-w-0 truncate font-mono text-muted-foreground text-xs leading-5">
-                    {Object.entries(e.detail ?? {})
-                      .map(([k, v]) => `${k}=${plain(v)}`)
-                      .join(" ")}
-                  </span>
-                </li>
-              ))}
-            </ol>
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: a scroll region must be reachable by keyboard
+            <section aria-label="Events" tabIndex={0} className="max-h-[36rem] overflow-auto p-3">
+              <ol>
+                {items.toReversed().map((e) => (
+                  <li key={e.seq} className="flex gap-3 py-0.5">
+                    <When at={e.at} className="w-24 shrink-0 text-muted-foreground text-xs leading-5" />
+                    <span className="w-36 shrink-0 truncate font-medium">{e.type}</span>
+                    <span className="min-w-0 truncate font-mono text-muted-foreground text-xs leading-5">
+                      {Object.entries(e.detail ?? {})
+                        .map(([k, v]) => `${k}=${plain(v)}`)
+                        .join(" ")}
+                    </span>
+                  </li>
+                ))}
+              </ol>
+            </section>
           )}
         </Loaded>
       </Card>

@@ -54,7 +54,11 @@ export function Notes({ run }: { run: RunDetail }) {
         {isOpen && <Form run={run} close={() => setOpen(false)} />}
       </Dialog>
       {run.notes && (
-        <p className="max-h-24 w-full overflow-auto whitespace-pre-wrap break-words text-foreground">
+        <p
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a scroll region must be reachable by keyboard
+          tabIndex={0}
+          className="max-h-24 w-full overflow-auto whitespace-pre-wrap break-words text-foreground"
+        >
           {run.notes}
         </p>
       )}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from utp.cluster.gpu_registry import AWAY_AFTER_S, HISTORY, Decisions, GpuRegistry, RayNode
-from utp.cluster.inventory import GpuState, NodeState, free_gpus, num_offered_gpus
+from utp.cluster.inventory import GpuState, NodeState, free_gpus
 from utp.cluster.node_probe import NodeSample
 
 HEAD = RayNode(
@@ -90,7 +90,7 @@ def test_node_without_a_report_offers_nothing(cluster: Cluster) -> None:
     worker = cluster.written[1]
     assert not worker.is_alive
     assert worker.gpus == ()
-    assert num_offered_gpus(worker) == 0
+    assert free_gpus(worker) == ()
 
 
 def test_node_unseen_for_half_a_minute_is_away_and_back_with_the_next_report(cluster: Cluster) -> None:
@@ -131,7 +131,7 @@ def test_gpu_released_by_hand_stays_released_while_the_same_fault_is_reported(cl
 def test_draining_node_offers_nothing(cluster: Cluster) -> None:
     cluster.decisions = Decisions(draining={WORKER.node_id: "new power supply"})
     cluster.beat(HEAD, WORKER)
-    assert [num_offered_gpus(node) for node in cluster.written] == [2, 0]
+    assert [len(free_gpus(node)) for node in cluster.written] == [2, 0]
 
 
 def test_restarted_registry_knows_decisions_at_once_and_nodes_with_their_next_report(cluster: Cluster) -> None:

@@ -125,7 +125,8 @@ def sets_of(photos: Path | None) -> Path:
             if photos is None:
                 photos = Path(temporary) / "photos"
                 with tarfile.open(ARCHIVE) as tar:
-                    tar.extractall(photos, filter="data")
+                    tar.extraction_filter = getattr(tarfile, "data_filter", None)  # `filter=` came with 3.11.4
+                    tar.extractall(photos)
             sets = Path(temporary) / "sets"
             sets.mkdir()
             make_sets(photos, sets)

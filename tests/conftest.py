@@ -35,7 +35,8 @@ def real_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         if name not in unpacked:
             folder = tmp_path_factory.mktemp("real-data")
             with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
+                tar.extraction_filter = getattr(tarfile, "data_filter", None)  # `filter=` came with 3.11.4
+                tar.extractall(folder)
             unpacked[name] = folder / name
         return unpacked[name]
 

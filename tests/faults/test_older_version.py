@@ -74,7 +74,8 @@ def versions(commit: str, tmp_path: Path) -> tuple[Server, Server]:
     """The older one and this one."""
     archive = subprocess.run(["git", "archive", commit, "platform"], cwd=REPOSITORY, capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as code:
-        code.extractall(tmp_path / "old", filter="data")
+        code.extraction_filter = getattr(tarfile, "data_filter", None)  # `filter=` came with 3.11.4
+        code.extractall(tmp_path / "old")
     names = ("DATASETS_DIR", "SHARED_LOGS_DIR", "UTP_HOME", "UTP_CACHE_DIR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "UTP_"))}
     environment = kept | {name: str(tmp_path / name) for name in names}

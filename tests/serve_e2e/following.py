@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
 from dataclasses import dataclass, field
 
 from tests.support.web_platform import WebPlatform
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
 BACK_OFF_S = (0.2, 5.0)
@@ -62,19 +61,3 @@ def open_socket(platform: WebPlatform) -> connect:
 
 def numbered(first: int, last: int) -> bytes:
     return b"".join(b"line %d\n" % number for number in range(first, last))
-
-
-async def lag_s(platform: WebPlatform, run_id: str, socket: ClientConnection, mark: str, write: float) -> float:
-    """Return the seconds from `write` until a line with this text was heard, or asked for behind a gap."""
-
-    def is_found() -> bool:
-        with platform.http() as client:
-            asked = {"q": mark, "limit": 1, "attempt": 1}
-            return bool(client.get(f"/api/v1/runs/{run_id}/logs/search", params=asked).json()["items"])
-
-    while True:
-        message = json.loads(await socket.recv())
-        if message["type"] == "mark":
-            await socket.send(json.dumps({"op": "seen", "number": message["number"]}))
-        elif mark in str(message.get("lines")) or (message["type"] == "log_gap" and await asyncio.to_thread(is_found)):
-            return time.monotonic() - write

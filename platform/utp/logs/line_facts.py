@@ -22,10 +22,7 @@ _STAMP = re.compile(r"\s*\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?
 """With its offset from UTC: without one nobody knows where the worker's clock stands."""
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b")
 _RAISED = re.compile(r"Traceback \(most recent call last\)|[\w.]*(?:Error|Exception|Interrupt)\b(?::|$)")
-_LEVEL_WORDS = ("INFO", "WARN", "ERROR", "DEBUG", "CRITICAL", "FATAL")
-_RAISED_WORDS = ("Error", "Exception", "Interrupt", "Traceback")
-"""Most lines hold none of them, which is known in a tenth of the time that the patterns take."""
-_SAME = {"warn": "warning", "fatal": "critical"}
+_LEVELS = {level.name: level for level in LogLevel} | {"WARN": LogLevel.WARNING, "FATAL": LogLevel.CRITICAL}
 LEVEL_HINTS = {
     LogLevel.DEBUG: re.compile(rb"DEBUG"),
     LogLevel.INFO: re.compile(rb"INFO"),
@@ -40,8 +37,7 @@ _HEAD = 80
 
 def written_at(text: str) -> datetime | None:
     """Return when the line was written, in UTC; None where it does not begin with a time and its offset from UTC."""
-    found = _STAMP.match(text)
-    if found is None:
+    if (found := _STAMP.match(text)) is None:
         return None
     try:
         return datetime.fromisoformat(found[1].replace(",", ".")).astimezone(UTC)
@@ -53,7 +49,17 @@ def level_of(text: str) -> LogLevel | None:
     """Return how serious a line is, None where it does not say. A traceback and the error it ends in are `error`."""
     head = text[: 2 * _HEAD]
     head = (_COLOUR.sub("", head) if "\x1b" in head else head)[:_HEAD]
-    if any(word in head for word in _LEVEL_WORDS) and (found := _LEVEL.search(head)):
-        level = found[1].lower()
-        return LogLevel(_SAME.get(level, level))
-    return LogLevel.ERROR if any(word in head for word in _RAISED_WORDS) and _RAISED.match(head) else None
+    if _may_name_level(head) and (found := _LEVEL.search(head)):
+        return _LEVELS[found[1]]
+    return LogLevel.ERROR if _may_be_raised(head) and _RAISED.match(head) else None
+
+
+def _may_name_level(head: str) -> bool:
+    """Say no in a tenth of the time that the pattern takes, as for most lines; in half of it by `or`, not by `any`."""
+    return (
+        "INFO" in head or "WARN" in head or "ERROR" in head or "DEBUG" in head or "CRITICAL" in head or "FATAL" in head
+    )
+
+
+def _may_be_raised(head: str) -> bool:
+    return "Error" in head or "Exception" in head or "Interrupt" in head or "Traceback" in head

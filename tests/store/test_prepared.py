@@ -37,11 +37,11 @@ def test_rows_are_those_of_sqlalchemy_with_lists_of_any_length(database: Databas
         for chosen in ([], ids[:1], ids, ids[1:3], [*ids, "unknown"]):
             values = {"ids": chosen, "now": 3.5}
             expected = [tuple(row) for row in connection.execute(BY_IDS, values)]
-            assert by_ids.rows(connection, values) == expected
+            assert list(map(tuple, by_ids.rows(connection, values))) == expected
             assert len(expected) == len(set(chosen) & set(ids))
             for states in ([], [RunState.RUNNING], [RunState.QUEUED, RunState.RUNNING]):
                 expected = [tuple(row) for row in connection.execute(BY_STATES, {**values, "states": states})]
-                found = by_states.rows(connection, {**values, "states": states})
+                found = list(map(tuple, by_states.rows(connection, {**values, "states": states})))
                 assert found == expected
                 assert [type(value) for row in found for value in row] == [
                     type(value) for row in expected for value in row

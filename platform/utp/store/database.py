@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -108,7 +108,26 @@ class Database:
         except (DBAPIError, PoolTimeout) as error:
             raise self._typed(error) from error
 
-    def look_up(self, query: Prepared, values: Mapping[str, Any]) -> tuple[list[tuple[Any, ...]], float]:
+    def rows(self, query: Prepared, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """Return the rows of a query that stands alone. Raises as `write`.
+
+        On SQLite it is asked without a transaction of SQLAlchemy's, which takes longer than many an answer.
+        """
+        if self.is_sqlite and getattr(self._reading, "connection", None) is None:
+            try:
+                pooled = self.engine.raw_connection()
+                try:
+                    return query.rows_of_driver(pooled, self.engine.dialect, values)
+                finally:
+                    pooled.close()
+            except PoolTimeout as error:
+                raise self._typed(error) from error
+            except self.engine.dialect.loaded_dbapi.Error:
+                pass  # below it is tried once more, and its error translated
+        with self.read() as connection:
+            return query.rows(connection, values)
+
+    def look_up(self, query: Prepared, values: Mapping[str, Any]) -> tuple[list[Sequence[Any]], float]:
         """Return the rows of a query by key, whose `now` is the time, and that time; within tens of microseconds.
 
         So an event loop may ask. Raises `NotAtOnce` where it could take longer: over a network, or while another

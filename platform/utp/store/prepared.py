@@ -51,7 +51,7 @@ class Prepared:
         self._plans: dict[tuple[str, tuple[int, ...]], _Plan] = {}
         self._lists: tuple[str, ...] | None = None
 
-    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         """Return the rows, their columns in the query's order. Raises `DBAPIError` as SQLAlchemy does."""
         dialect = connection.dialect
         try:
@@ -61,7 +61,7 @@ class Prepared:
 
     def rows_of_driver(
         self, driver: DBAPIConnection | PoolProxiedConnection, dialect: Dialect, values: Mapping[str, Any]
-    ) -> list[tuple[Any, ...]]:
+    ) -> list[Sequence[Any]]:
         """Return the rows from a connection of the driver's own. Raises the driver's errors."""
         plan = self._plan(dialect, values)
         cursor = driver.cursor()
@@ -131,12 +131,12 @@ def _parameters(plan: _Plan, values: Mapping[str, Any]) -> Any:
     return given if plan.order is None else [given[name] for name in plan.order]
 
 
-def _made(row: Sequence[Any], columns: Sequence[tuple[int, Make]]) -> tuple[Any, ...]:
+def _made(row: Sequence[Any], columns: Sequence[tuple[int, Make]]) -> list[Any]:
     values = list(row)
     for place, make in columns:
-        if values[place] is not None:
-            values[place] = make(values[place])
-    return tuple(values)
+        if (value := values[place]) is not None:
+            values[place] = make(value)
+    return values
 
 
 def _as_sqlalchemy(error: Exception, connection: Connection) -> BaseException:

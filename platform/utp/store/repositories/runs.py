@@ -15,7 +15,7 @@ from utp.store.database import Database
 from utp.store.errors import RunAmbiguous, RunNotFound
 from utp.store.prepared import Prepared
 from utp.store.repositories.silence import SILENCE_COLUMNS, silence_of
-from utp.store.states import Health, Outcome, RunState, Wish
+from utp.store.states import LIVE, Health, Outcome, RunState, Wish
 from utp.store.tables.checkpoint import Checkpoint
 from utp.store.tables.config import Config
 from utp.store.tables.experiment_group import ExperimentGroup
@@ -155,9 +155,15 @@ class RunRepository:
         wanted = {"project": project, "group": group, "owner": owner, "states": states, "before_id": before_id}
         given = {name: value for name, value in wanted.items() if value is not None}
         query = _list_query(frozenset(given), with_archived=with_archived)
-        with self._database.read() as connection:
-            now = self._database.now(connection)
-            return [_to_row(row, now) for row in query.rows(connection, {**given, "max_rows": limit})]
+        runs = [RunRow(*row) for row in self._database.rows(query, {**given, "max_rows": limit})]
+        if live := {run.id: run for run in runs if run.state in LIVE}:
+            with self._database.read() as connection:
+                now = self._database.now(connection)
+                leases = _LEASES.rows(connection, {"run_ids": list(live)})
+            for run_id, state, lease_until, heard_until in leases:
+                if silence_of(state, lease_until, heard_until, now) is not None:
+                    live[run_id].health = Health.SILENT
+        return runs
 
     def find(self, text: str) -> str:
         """Return the id of the run that an id, a name or a directory means, or the beginning of an id or name.
@@ -209,26 +215,23 @@ class RunRepository:
             )
 
 
-def _to_row(row: Sequence[Any], now: float) -> RunRow:
-    """Return the run of a row of `_ROWS`, silent where its worker is."""
-    *values, lease_until, heard_until = row
-    run = RunRow(*values)
-    if silence_of(run.state, lease_until, heard_until, now) is not None:
-        run.health = Health.SILENT
-    return run
-
-
 def _rows() -> Select[*tuple[Any, ...]]:
-    """Query of the columns of `RunRow`, and of what tells that it is silent."""
+    """Query of the columns of `RunRow`."""
     joined = {"project": Project.name.label("project"), "group": ExperimentGroup.name.label("group")}
     columns = [joined[name] if name in joined else getattr(Run, name) for name in RunRow.__dataclass_fields__]
-    query = select(*columns, *SILENCE_COLUMNS).join(Project, Project.id == Run.project_id)
-    query = query.outerjoin(Job, and_(Job.run_id == Run.id, Job.attempt == Run.attempt))
+    query = select(*columns).join(Project, Project.id == Run.project_id)
     return query.outerjoin(ExperimentGroup, ExperimentGroup.id == Run.group_id)
 
 
 _ROWS = _rows()
 """Built once: SQLAlchemy takes longer to build it than SQLite to answer it."""
+_NEWEST_JOB = and_(Job.run_id == Run.id, Job.attempt == Run.attempt)
+_LEASES = Prepared(
+    select(Run.id, Run.state, *SILENCE_COLUMNS)
+    .outerjoin(Job, _NEWEST_JOB)
+    .where(Run.id.in_(bindparam("run_ids", expanding=True)))
+)
+"""Asked of live runs alone: of a list's runs most have ended."""
 
 
 @lru_cache(maxsize=64)
@@ -255,6 +258,8 @@ def _of(table: Any, row: Any) -> Select[*tuple[Any, ...]]:
 _DETAIL = (
     _ROWS.add_columns(Run.run_dir, Run.checkpoint_dir, Run.request, Run.message, Run.health_detail)
     .add_columns(Run.wished_by, Run.metrics, Config.content)
+    .add_columns(*SILENCE_COLUMNS)
+    .outerjoin(Job, _NEWEST_JOB)
     .join(Config, Config.id == Run.config_id)
     .where(Run.id == bindparam("run_id"))
 )

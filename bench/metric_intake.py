@@ -57,7 +57,7 @@ BLOCK = 5
 REPEATABLE = (READ, NEWEST, CONFIGURED)
 """Calls that change nothing."""
 WARM_UP_S = 0.02
-"""Spent on such a call before a turn: by then a processor's caches and clock are each one's own, however short it is."""
+"""Spent on such a call before a turn: by then caches and clock of a processor are its own, however short the call."""
 
 MLFLOW = """
 import json, sys, time

@@ -101,12 +101,13 @@ class LogShipper:
 def _read(path: Path, offset: int) -> bytes:
     """Return what is there from an offset on; without a file object, since this is done 33 times a second."""
     try:
-        if path.stat().st_size <= offset:
+        num_new = path.stat().st_size - offset
+        if num_new <= 0:
             return b""
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return b""
     try:
-        return os.pread(descriptor, MAX_PIECE_BYTES, offset)
+        return os.pread(descriptor, min(num_new, MAX_PIECE_BYTES), offset)  # so much is allocated, whatever is read
     finally:
         os.close(descriptor)

@@ -21,6 +21,7 @@ from utp.core.compilation import prepare_compiler
 from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
 from utp.core.data.dataset import ImageBatch, Transform
 from utp.core.data.decoded_cache import DEFAULT_EDGE, DecodedCache, open_cache
+from utp.core.data.device_batches import on_device
 from utp.core.data.loader import LoaderOptions
 from utp.core.data.loading import EvalBatches, TrainBatches
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
@@ -117,9 +118,9 @@ class ImageClassification:
         """Train mode, save for what is frozen."""
         set_training_mode(model)
 
-    def train_batches(self, epoch: int, start_batch: int) -> Iterator[ImageBatch]:
-        """Yield an epoch's batches of augmented uint8 images."""
-        return self._train.epoch(epoch, start_batch)
+    def train_batches(self, epoch: int, start_batch: int, compute: Compute) -> Iterator[ImageBatch]:
+        """Yield an epoch's batches of augmented uint8 images, on the device."""
+        return on_device(self._train.epoch(epoch, start_batch), compute.device)
 
     def step(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> StepSums:
         """Run forward and loss on one micro-batch; of a mixed picture, `acc@1` asks for the label it shows most of."""
@@ -144,7 +145,7 @@ class ImageClassification:
         views = views or (self.config.test_time_augmentation if split == "test" else "none")
         facts = {} if views == "none" else {"test_time_augmentation": views}
         collector = ScoreCollector(len(self.manifest.classes))
-        for batch in self._eval_batches(split, views).in_rounds():
+        for batch in on_device(self._eval_batches(split, views).in_rounds(), compute.device):
             if should_stop():
                 raise StopRequested
             if batch is None:
@@ -183,7 +184,7 @@ class ImageClassification:
             batches.close()
 
     def _to_device(self, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return images, still bytes, and labels."""
+        """Return images, still bytes but laid out as the model wants them, and labels."""
         images = batch.images.to(compute.device, non_blocking=True, memory_format=compute.memory_format)
         labels = batch.labels.to(compute.device, non_blocking=True)
         return images, labels

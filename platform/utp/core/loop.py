@@ -120,6 +120,7 @@ class _Run:
         self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device), ema=ema)
         if checkpoint is not None:
             checkpointer.restore(self.state, checkpoint)
+        checkpointer.note_shortage(self.state)
         self.step = OptimizerStep(
             config, task, self.state, schedule=self.schedule, compute=self.compute, log_note=reporter.log_note
         )

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -218,13 +219,13 @@ def test_killed_loader_process_is_named_with_its_signal(manifest: Manifest) -> N
 
 
 class InterruptedStart:
-    """A transform in whose process Ctrl-C arrives while it is only just being set up."""
+    """A transform in whose process Ctrl-C, or a stop of all, arrives while it is only just being set up."""
 
-    def __init__(self) -> None:
-        self.size = 16
+    def __init__(self, number: int) -> None:
+        self.number, self.size = number, 16
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), state["number"])
         self.__dict__.update(state)
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
@@ -232,8 +233,23 @@ class InterruptedStart:
 
 
 @pytest.mark.process
-def test_ctrl_c_while_loader_processes_start_leaves_them_alone(manifest: Manifest) -> None:
-    batches = train_batches(manifest, num_workers=1, transform=InterruptedStart())
+def test_loader_process_ends_by_sigterm_of_its_parent_alone(manifest: Manifest, tmp_path: Path) -> None:
+    batches = train_batches(manifest, num_workers=1, transform=WorkerFacts(tmp_path))
+    epoch = batches.epoch(0)
+    next(epoch)
+    (facts,) = tmp_path.iterdir()
+    subprocess.run(["kill", "-TERM", facts.name], check=True)  # as one of a group that is stopped
+    assert len(list(epoch)) == len(batches.batch_sizes) - 1
+    worker = psutil.Process(int(facts.name))
+    worker.terminate()  # as torch does when it closes a loader and a process does not end
+    worker.wait(10)
+    batches.close()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop_of_all_while_loader_processes_start_leaves_them_alone(manifest: Manifest, number: int) -> None:
+    batches = train_batches(manifest, num_workers=1, transform=InterruptedStart(number))
     assert len(list(batches.epoch(0))) == 6
     batches.close()
 

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Sampler
 from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
 from utp.core.data.decoded_cache import DecodedCache
 from utp.core.data.manifest import Sample
-from utp.core.data.worker_server import start_worker_server
+from utp.core.data.worker_server import SENT_TO_ALL, start_worker_server
 from utp.errors import DataLoaderWorkerDied, UtpError
 
 DEATH_SHOWS_S = 10.0
@@ -132,10 +132,23 @@ def _as_loaded(batch: Any) -> Any:
 
 
 def _prepare_worker(worker_id: int) -> None:
-    """Set up a loader process: one thread, no say in Ctrl-C, and no life after its parent."""
+    """Set up a loader process: one thread, no say in what all are sent, and no life after its parent."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the main process decides
-    threading.Thread(target=_die_with_parent, name="die-with-parent", daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SENT_TO_ALL)  # of threads to come, too
+    for ending in (_die_with_parent, _die_for_parent):
+        threading.Thread(target=ending, name=ending.__name__, daemon=True).start()
+
+
+def _die_for_parent() -> None:
+    # A loader that is closed terminates the processes that do not end in 5 s. SIGTERM of anybody else goes to all, and
+    # the main process will want batches before it stops: torch's own handler tells the two apart as well, but takes
+    # the fork server for the parent.
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent.pid:
+        pass
+    os._exit(0)
 
 
 def _die_with_parent() -> None:

@@ -44,6 +44,8 @@ class LoaderOptions(TypedDict, total=False):
     """Told of files that are left out; none means that the first one ends the pass."""
     cache: DecodedCache | None
     """Decoded pictures that are read in place of the files."""
+    mount: Path | None
+    """What no link may lead out of; none where any user may read anything."""
 
 
 class _Plan(Sampler[list[Key]]):
@@ -76,12 +78,13 @@ class Loader:
         pin_memory: bool | None = None,
         on_corrupt: OnCorrupt | None = None,
         cache: DecodedCache | None = None,
+        mount: Path | None = None,
     ) -> None:
         self._on_corrupt = on_corrupt
         self._plan = _Plan()
         has_cuda = torch.cuda.is_available()
         self._loader: DataLoader[ImageBatch] | None = DataLoader(
-            _files(samples, root, transform, seed, skips_corrupt=on_corrupt is not None, cache=cache),
+            _files(samples, root, transform, seed, mount=mount, skips_corrupt=on_corrupt is not None, cache=cache),
             batch_sampler=self._plan,
             collate_fn=_as_loaded,
             num_workers=num_workers,
@@ -120,11 +123,12 @@ def _files(
     transform: Transform,
     seed: int | None,
     *,
+    mount: Path | None,
     skips_corrupt: bool,
     cache: DecodedCache | None,
 ) -> ImageFiles:
     paths, labels = [sample.path for sample in samples], [sample.class_index for sample in samples]
-    return ImageFiles(paths, labels, root, transform, seed, skips_corrupt=skips_corrupt, cache=cache)
+    return ImageFiles(paths, labels, root, transform, seed, mount=mount, skips_corrupt=skips_corrupt, cache=cache)
 
 
 def _as_loaded(batch: Any) -> Any:

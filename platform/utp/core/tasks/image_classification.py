@@ -75,8 +75,10 @@ class ImageClassification:
         preprocessing: Preprocessing,
         model: nn.Module,
         caches: Mapping[str, DecodedCache] | None = None,
+        mount: Path | None = None,
     ) -> None:
         self.config = config
+        self._mount = mount
         self.manifest = manifest
         self.splits = splits
         self.preprocessing = preprocessing
@@ -235,6 +237,7 @@ class ImageClassification:
             "pin_memory": self.config.device != "cpu",
             "on_corrupt": partial(self._corrupt.add, split) if self.config.on_corrupt == "skip" else None,
             "cache": self._caches.get(split),
+            "mount": self._mount,
         }
 
     def _eval_batches(self, split: str, views: str) -> EvalBatches:
@@ -296,9 +299,15 @@ def build(
         model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
     cached = {name: splits[name] for name in _CACHED if evaluates in (None, name)}
-    caches = _open_caches(config, manifest, cached, settings.cache_dir / "decoded", on_scan)
+    caches = _open_caches(config, manifest, cached, settings, on_scan)
     return ImageClassification(
-        config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model, caches=caches
+        config,
+        manifest=manifest,
+        splits=splits,
+        preprocessing=preprocessing,
+        model=model,
+        caches=caches,
+        mount=settings.datasets_dir,
     )
 
 
@@ -306,16 +315,19 @@ def _open_caches(
     config: TrainConfig,
     manifest: Manifest,
     splits: Mapping[str, tuple[Sample, ...]],
-    directory: Path,
+    settings: Settings,
     on_scan: OnScan | None,
 ) -> dict[str, DecodedCache]:
     """Return the caches of the splits, made where they are not there."""
-    edge = config.cache_edge or DEFAULT_EDGE
-    return {
-        split: open_cache(samples, manifest.root, edge=edge, directory=directory, on_progress=on_scan)
-        for split, samples in splits.items()
-        if config.decoded_cache
-    }
+    open_one = partial(
+        open_cache,
+        root=manifest.root,
+        edge=config.cache_edge or DEFAULT_EDGE,
+        directory=settings.cache_dir / "decoded",
+        mount=settings.datasets_dir,
+        on_progress=on_scan,
+    )
+    return {split: open_one(samples) for split, samples in splits.items() if config.decoded_cache}
 
 
 def _check_cache_edge(config: TrainConfig, preprocessing: Preprocessing) -> None:

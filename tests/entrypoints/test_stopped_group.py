@@ -28,17 +28,17 @@ from utp.settings import Settings
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(240)]
 
-NUM_STEPS = 20
+NUM_STEPS = 10
 RUN = replace(CONFIG, num_workers=2, batch_size=8, epochs=1, run_name="stopped", lr=1e-4)
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> RunPaths:
-    """A run that mostly waits for its loader processes: 160 names of pictures that take long to decode."""
+    """A run that mostly waits for its loader processes: 80 names of pictures that take long to decode."""
     write_noise(tmp_path / "data", {"a": 0, "b": 0}, {"a": 3, "b": 3})
     for name in ("a", "b"):
         large = tmp_path / f"{name}.png"
-        Image.effect_noise((1600, 1600), 64).convert("RGB").save(large, compress_level=1)
+        Image.effect_noise((1200, 1200), 64).convert("RGB").save(large, compress_level=1)
         for number in range(NUM_STEPS * RUN.batch_size // 2):
             (tmp_path / "data" / "train" / name / f"{number}.png").hardlink_to(large)
     (tmp_path / "config.json").write_text(json.dumps(dump_config(RUN)))

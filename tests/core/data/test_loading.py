@@ -164,14 +164,46 @@ def test_corrupt_image_arrives_as_corrupt_image(manifest: Manifest, tmp_path: Pa
         (tmp_path / sample.path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / sample.path).write_bytes((manifest.root / sample.path).read_bytes())
     (tmp_path / samples[5].path).write_bytes(b"")
-    batches = iter(EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers))
+    val = EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers)
+    batches = iter(val)
     assert [next(batches).indices.tolist() for _ in range(2)] == [[0, 1], [2, 3]]
     with pytest.raises(CorruptImage, match="the file is empty") as caught:
         next(batches)
     assert caught.value.path == str(tmp_path / samples[5].path)
     (tmp_path / samples[5].path).unlink()
     with pytest.raises(DatasetError, match="changed while it was in use"):
-        list(EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers))
+        list(val)
+    val.close()
+
+
+@pytest.mark.process
+def test_loader_that_is_closed_while_an_error_holds_its_pass_waits_for_nobody(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    batches = train_batches(manifest, num_workers=2, transform=FailOnce(tmp_path))
+    epoch = batches.epoch(0)
+    with pytest.raises(CorruptImage) as caught:
+        list(epoch)
+    workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
+    assert len(workers) == 2
+    started = time.monotonic()
+    batches.close()
+    assert time.monotonic() - started < 4, "torch waits 5 s for a process that does not hear"
+    assert psutil.wait_procs(workers, timeout=4)[1] == []
+    assert caught.value.reason == "made up"
+
+
+@dataclass(frozen=True)
+class FailOnce:
+    """A transform that writes down its process, and fails in the second one."""
+
+    folder: Path
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        (self.folder / str(os.getpid())).touch()
+        if len(list(self.folder.iterdir())) > 1:
+            raise CorruptImage("a.png", "made up")
+        return PREPROCESSING.eval_transform(image)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -82,6 +83,7 @@ class Loader:
     ) -> None:
         self._on_corrupt = on_corrupt
         self._plan = _Plan()
+        self._pass: weakref.ref[Any] | None = None
         has_cuda = torch.cuda.is_available()
         self._loader: DataLoader[ImageBatch] | None = DataLoader(
             _files(samples, root, transform, seed, mount=mount, skips_corrupt=on_corrupt is not None, cache=cache),
@@ -101,6 +103,7 @@ class Loader:
         assert self._loader is not None, "load after close"
         self._plan.keys, self._plan.batch_sizes = keys, batch_sizes
         batches = iter(self._loader)
+        self._pass = weakref.ref(batches)
         draws_here = self._loader.num_workers == 0
         for _ in batch_sizes:
             with _callers_random_state() if draws_here else nullcontext():
@@ -113,7 +116,15 @@ class Loader:
                 yield batch
 
     def close(self) -> None:
-        """End the loader processes."""
+        """End the loader processes, also those of a pass that an error still holds on to.
+
+        Left to the garbage collector, torch would wait 5 s for each: it finds the queue closed that tells them to end.
+        """
+        batches = self._pass and self._pass()
+        if batches is not None and hasattr(
+            batches, "_shutdown_workers"
+        ):  # not where this process loads; no public twin
+            batches._shutdown_workers()
         self._loader = None
 
 

@@ -37,6 +37,7 @@ from transformers.models.vit.image_processing_vit import ViTImageProcessor
 
 from utp.core.augmentations.entries import StandardOptions
 from utp.core.augmentations.standard import RandomResizedCropFlip
+from utp.core.data.bounds import Bounds
 from utp.core.data.decode import decode_image
 from utp.core.data.decoded_cache import DecodedCache, open_cache
 from utp.core.data.manifest import Sample
@@ -77,14 +78,15 @@ OURS = RandomResizedCropFlip(Preprocessing(resize=256, crop=(SIZE, SIZE), mean=H
 
 def peers(cache: DecodedCache, paths: list[Path]) -> dict[str, Load]:
     position = {path: number for number, path in enumerate(paths)}
+    bounds = Bounds.of(paths[0].parent, None)
     processor = ViTImageProcessor(size={"height": SIZE, "width": SIZE})
     return {
         "seed: torchvision read + v2": lambda path: SEED(read_image(str(path))),
         "HF example: PIL + v1": lambda path: HF_EXAMPLE(Image.open(path).convert("RGB")),
         "HF processor, torchvision": lambda path: processor(read_image(str(path)), return_tensors="pt"),
         "timm, no jitter": lambda path: TIMM(Image.open(path).convert("RGB")),
-        "utp": lambda path: OURS.from_picture(EncodedPicture(path)),
-        "utp, pure": lambda path: OURS.from_picture(EncodedPicture(path)),
+        "utp": lambda path: OURS.from_picture(EncodedPicture(path, bounds)),
+        "utp, pure": lambda path: OURS.from_picture(EncodedPicture(path, bounds)),
         "utp, decoded_cache": lambda path: OURS.from_picture(PixelPicture(cache.picture(position[path], path))),
         "utp, decoded_cache, pure": lambda path: OURS.from_picture(PixelPicture(cache.picture(position[path], path))),
         "utp, decoded_cache, plain crop": lambda path: plain_crop(cache.picture(position[path], path)),

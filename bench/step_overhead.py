@@ -57,7 +57,7 @@ class TinyTask:
     def set_training_mode(self, model: nn.Module) -> None:
         model.train()
 
-    def train_batches(self, epoch: int, start_batch: int) -> Iterator[Batch]:
+    def train_batches(self, epoch: int, start_batch: int, compute: Compute) -> Iterator[Batch]:
         self.started_s = time.process_time()
         return iter(loader())
 

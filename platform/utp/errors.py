@@ -151,6 +151,10 @@ class DatasetError(UtpError, ValueError):
         return f"dataset {self.root}: {self.problem}"
 
 
+class DatasetLeft(DatasetError):
+    """A link leads out of the dataset, or out of the mount it lies in: never skipped, as a corrupt file may be."""
+
+
 class CorruptImage(UtpError):
     """An image file that can't be decoded whole."""
 

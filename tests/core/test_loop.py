@@ -19,6 +19,7 @@ from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
+from utp.core.device import Compute
 from utp.core.loop import FitResult, fit
 from utp.core.optimizers.entries import OPTIMIZERS
 from utp.core.randomness import derive_seed, reseed
@@ -234,8 +235,10 @@ class PixelTaskWithout(PixelTask):
         sizes = super().batch_sizes
         return sizes[: self.left_out] + sizes[self.left_out + 1 :]
 
-    def train_batches(self, epoch: int, start_batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        batches = list(super().train_batches(epoch, 0))
+    def train_batches(
+        self, epoch: int, start_batch: int, compute: Compute
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, bool]]:
+        batches = list(super().train_batches(epoch, 0, compute))
         yield from (batches[: self.left_out] + batches[self.left_out + 1 :])[start_batch:]
 
 

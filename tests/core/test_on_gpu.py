@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,11 @@ from utp.core.augmentations.entries import GeometricOptions
 from utp.core.augmentations.geometric import build as build_geometric
 from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpointer import Checkpointer
+from utp.core.data.dataset import ImageBatch
+from utp.core.data.device_batches import copy_stream, on_device
 from utp.core.device import resolve_compute
 from utp.core.loop import fit
+from utp.core.memory_format import lay_out
 from utp.core.optimizer_step import OptimizerStep
 from utp.core.optimizers.build import build_optimizer
 from utp.core.schedules.schedule import build_schedule
@@ -40,12 +45,27 @@ PIXELS = TrainConfig(
     root="-", model_flavour="-", epochs=1, lr=0.01, autocast_dtype="float32", device="cuda", log_interval_steps=3
 )
 
+BUSY_CYCLES = 2_000_000_000
+"""For which a kernel that only waits keeps a stream busy: about a second."""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("on-gpu")
     write_noise(folder / "data", {"a": 12, "b": 6}, {"a": 3, "b": 3})
     return folder
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """Raise where the host waits for the device."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns that it may miss a case
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def train_losses(reporter: RecordingReporter) -> list[float]:
@@ -87,18 +107,83 @@ def test_deterministic_run_resumes_bit_for_bit(folder: Path, extra: dict[str, An
 def test_pinned_batches_arrive_on_the_gpu_in_order_and_unchanged(folder: Path) -> None:
     settings = Settings(DATASETS_DIR=folder, SHARED_LOGS_DIR=folder, UTP_CACHE_DIR=folder / "cache")
     held, moved = (build(replace(config, num_workers=2), settings) for config in (CONFIG, ON_GPU))
-    compute, _ = resolve_compute(ON_GPU)
     try:
-        batches = list(held.train_batches(1, 0))
-        arrived = [(batch, moved._to_device(batch, compute)) for batch in moved.train_batches(1, 0)]
+        assert next(moved._train.epoch(1)).images.is_pinned()
+        batches, arrived = (list(task.train_batches(1, 0, resolve_compute(task.config)[0])) for task in (held, moved))
     finally:
         held.close()
         moved.close()
     assert len(arrived) == len(batches)
-    for batch, (source, (images, labels)) in zip(batches, arrived, strict=True):
-        assert source.images.is_pinned()
-        assert torch.equal(images.cpu(), batch.images)
-        assert torch.equal(labels.cpu(), batch.labels)
+    for batch, other in zip(batches, arrived, strict=True):
+        assert other.images.is_cuda
+        assert other.labels.is_cuda
+        assert torch.equal(other.images.cpu(), batch.images)
+        assert torch.equal(other.labels.cpu(), batch.labels)
+        assert torch.equal(other.indices, batch.indices)
+
+
+def pinned_batches(count: int) -> Iterator[ImageBatch]:
+    """Yield batches of 12 MB, each full of its number; nobody else holds them."""
+    for number in range(count):
+        images = torch.full((64, 3, 256, 256), number, dtype=torch.uint8).pin_memory()
+        yield ImageBatch(images, torch.full((64,), number).pin_memory(), torch.arange(64), batch=number)
+
+
+def test_batches_are_whole_while_the_stream_that_trains_lags_behind() -> None:
+    pixels, labels = [], []
+    for batch in on_device(pinned_batches(8), torch.device("cuda")):
+        torch.cuda._sleep(BUSY_CYCLES // 10)  # what follows reads when later copies are long done
+        pixels.append(batch.images.clone())
+        labels.append(batch.labels.clone())
+    for number in range(8):
+        assert (pixels[number] == number).all()
+        assert (labels[number] == number).all()
+
+
+def test_source_of_a_copy_that_has_to_wait_is_not_overwritten() -> None:
+    device, whole = torch.device("cuda"), []
+    for batch in on_device(pinned_batches(8), device):
+        whole.append((batch.images == batch.batch).all())
+        with torch.cuda.stream(copy_stream(device)):
+            torch.cuda._sleep(BUSY_CYCLES // 10)  # the copies that follow begin when their sources are let go of
+    assert torch.stack(whole).tolist() == [True] * 8
+
+
+def test_copy_does_not_wait_for_the_kernel_that_runs_nor_the_host_for_either() -> None:
+    device = torch.device("cuda")
+    sources = list(pinned_batches(3))
+    for _ in on_device(iter(sources), device):  # memory is taken from the device once, and that may wait
+        pass
+    torch.cuda.synchronize()
+    batches = on_device(iter(sources), device)
+    trained, copied = torch.cuda.Event(), torch.cuda.Event()
+    with no_waiting():
+        next(batches)  # the copy of the second has begun
+        torch.cuda._sleep(BUSY_CYCLES)
+        trained.record()
+        second = next(batches)  # and that of the third
+        copied.record(copy_stream(device))
+    copied.synchronize()
+    assert not trained.query()
+    assert (second.images == 1).all()
+    assert (next(batches).images == 2).all()
+
+
+@pytest.mark.parametrize("views", ["none", "five_crop"])
+def test_evaluation_on_the_gpu_is_that_on_the_cpu(folder: Path, views: str) -> None:
+    on_cpu, on_gpu = (val_loss(folder, config, views) for config in (CONFIG, ON_GPU))
+    assert on_gpu == pytest.approx(on_cpu, rel=0.02)
+
+
+def val_loss(folder: Path, config: TrainConfig, views: str) -> float | None:
+    settings = Settings(DATASETS_DIR=folder, SHARED_LOGS_DIR=folder, UTP_CACHE_DIR=folder / "cache")
+    task, (compute, _) = build(config, settings), resolve_compute(config)
+    try:
+        model, compute = lay_out(config, compute, task.build_model(), None)
+        with torch.no_grad():
+            return task.evaluate(model.eval(), "val", compute, lambda: False, views).values["val_loss"]
+    finally:
+        task.close()
 
 
 def test_geometric_warp_on_the_gpu_is_that_on_the_cpu() -> None:
@@ -153,14 +238,11 @@ def test_step_does_not_wait_for_the_device(nan_policy: str) -> None:
     state = TrainState(model, build_optimizer(config, model), Meters(task.sum_names, compute.device))
     schedule = build_schedule(config, total_steps=10)
     step = OptimizerStep(config, task, state, schedule=schedule, compute=compute, log_note=print)
-    batches = TimedBatches(iter(list(task.train_batches(0, 0))))
+    batches = TimedBatches(iter(list(task.train_batches(0, 0, compute))))
     step.take(batches, range(1))  # the first one makes state and loads kernels
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with no_waiting():
         for index in range(1, 4):
             step.take(batches, range(index, index + 1))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,14 @@ from PIL import Image
 from tests.support.noise_images import CONFIG, write_noise
 
 from utp.core.data.corrupt import CorruptFile
+from utp.core.device import resolve_compute
 from utp.core.tasks.image_classification import build
 from utp.errors import CorruptImage
 from utp.settings import Settings
 
 pytestmark = pytest.mark.fault
 
+COMPUTE, _ = resolve_compute(CONFIG)
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
 
 
@@ -71,7 +73,7 @@ def test_row_43_bomb_is_refused_by_its_header_while_memory_stays_flat(
         Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
         before = peak_bytes()
         with pytest.raises(CorruptImage, match=r"its header promises [36]0000 x [36]0000 pixels"):
-            list(task.train_batches(0, 0))
+            list(task.train_batches(0, 0, COMPUTE))
         assert peak_bytes() - before < 50_000_000
     finally:
         task.close()
@@ -109,7 +111,7 @@ def test_row_40_awkward_pictures_are_trained_on_and_broken_ones_counted(tmp_path
     task = build(config, Settings(DATASETS_DIR=tmp_path, UTP_CACHE_DIR=tmp_path / "cache"))
     try:
         task.watch_corrupt_files(found.append)
-        seen = [index for batch in task.train_batches(0, 0) for index in batch.indices.tolist()]
+        seen = [index for batch in task.train_batches(0, 0, COMPUTE) for index in batch.indices.tolist()]
     finally:
         task.close()
     paths = [sample.path for sample in task.splits["train"]]

@@ -63,7 +63,7 @@ class PixelTask:
     def set_training_mode(self, model: nn.Module) -> None:
         model.train()
 
-    def train_batches(self, epoch: int, start_batch: int) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    def train_batches(self, epoch: int, start_batch: int, compute: Compute) -> Iterator[tuple[Tensor, Tensor, bool]]:
         order = torch.randperm(self.num_train, generator=generator(self.seed, "shuffle", epoch))
         pixels, labels = self.data
         for index, chosen in enumerate(order.split(self.batch_size)):

@@ -21,9 +21,10 @@ from utp.config.loading import dump_config
 from utp.config.paths import RunPaths
 from utp.config.train import TrainConfig
 from utp.core.checkpoint import Checkpoint, CheckpointStore
+from utp.core.disk_space import check_room, describe_shortage, num_bytes
 from utp.core.distributed import is_first_rank, on_first_rank
 from utp.core.host_buffers import HostBuffers
-from utp.core.state import MODEL_FILE, Best, Progress, TrainState
+from utp.core.state import EMA_FILE, MODEL_FILE, Best, Progress, TrainState
 from utp.core.tensor_file import tensor_pieces
 from utp.core.weights import derive_best, evaluated_weights, repair_best, write_weights_file
 from utp.errors import ModelDiverged, ResumeRefused, StorageFailed
@@ -117,6 +118,15 @@ class Checkpointer:
         self._store.remove_leftovers()
         self._derive(checkpoint, state.progress, repair_only=True)
 
+    def note_shortage(self, state: TrainState) -> None:
+        """Note where the disk won't take the checkpoints that this run is to keep; only rank 0 does."""
+        if not is_first_rank():
+            return
+        num_there = len(self._store.committed())
+        sentence = describe_shortage(self.paths.checkpoint_dir, state, self._config.keep_last, num_there)
+        if sentence is not None:
+            self._note(sentence)
+
     def load_weights(self, model: nn.Module, checkpoint: Checkpoint) -> None:
         """Load the weights that were evaluated into `model`."""
         model.load_state_dict(load_file(evaluated_weights(checkpoint)), strict=True)
@@ -185,11 +195,20 @@ class Checkpointer:
     ) -> _Committed:
         """Commit, refresh what derives from it, prune; in the writer thread, so notes are handed back."""
         _refuse_diverged({key: files[MODEL_FILE][key] for key in learnt}, progress.step)
+        check_room(self.paths.checkpoint_dir, self._num_bytes(files, name, progress))
         pieces = {file: self._pieces(tensors) for file, tensors in files.items()}
         epoch = _epoch_label(progress)
         checkpoint = self._store.commit(pieces, content, name=name, step=progress.step, epoch=epoch)
         self._derive(checkpoint, progress)
         return _Committed(checkpoint, self._prune(progress.best))
+
+    def _num_bytes(self, files: Mapping[str, Mapping[str, Tensor]], name: str, progress: Progress) -> int:
+        """Return what a save writes: the checkpoint, and the weights once more for each file derived from it."""
+        is_best = progress.best is not None and progress.best.checkpoint == name
+        weights = num_bytes(files.get(EMA_FILE, files[MODEL_FILE]).values())
+        return sum(num_bytes(tensors.values()) for tensors in files.values()) + weights * (
+            is_best + self._has_epoch_file(progress)
+        )
 
     def _pieces(self, tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:
         for piece in tensor_pieces(tensors):
@@ -209,10 +228,13 @@ class Checkpointer:
                 self._note(f"best.pt was rebuilt from {holder.name}")
         elif best is not None and best.checkpoint == checkpoint.name:
             derive_best(self.paths, checkpoint, best)
-        if self._config.save_per_epoch_checkpoint and progress.batch == 0 and progress.epoch > 0:
+        if self._has_epoch_file(progress):
             path = self.paths.epoch_weights(progress.epoch)
             if not (repair_only and path.exists()):
                 write_weights_file(path, checkpoint)
+
+    def _has_epoch_file(self, progress: Progress) -> bool:
+        return self._config.save_per_epoch_checkpoint and progress.batch == 0 and progress.epoch > 0
 
     def _record_failure(self, name: str, error: OSError) -> None:
         self._failures += 1

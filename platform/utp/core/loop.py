@@ -120,6 +120,7 @@ class _Run:
         self.state = TrainState(model, optimizer, Meters(task.sum_names, self.compute.device), ema=ema)
         if checkpoint is not None:
             checkpointer.restore(self.state, checkpoint)
+        checkpointer.note_shortage(self.state)
         self.step = OptimizerStep(
             config, task, self.state, schedule=self.schedule, compute=self.compute, log_note=reporter.log_note
         )
@@ -144,7 +145,7 @@ class _Run:
         if progress.batch == 0:
             self.state.meters.start_epoch()
         self.task.set_training_mode(self.state.model)
-        batches = TimedBatches(self.task.train_batches(progress.epoch, progress.batch))
+        batches = TimedBatches(self.task.train_batches(progress.epoch, progress.batch, self.compute))
         first_group = sum(1 for group in self.groups if group.stop <= progress.batch)
         for group in self.groups[first_group:]:
             if self.should_stop():

@@ -89,8 +89,8 @@ class Task(Protocol):
         """Put the model into training mode; what is frozen stays in evaluation mode."""
         ...
 
-    def train_batches(self, epoch: int, start_batch: int) -> Iterator[Any]:
-        """Yield the micro-batches of an epoch from `start_batch` on, on the CPU; with several workers, this one's part.
+    def train_batches(self, epoch: int, start_batch: int, compute: Compute) -> Iterator[Any]:
+        """Yield the micro-batches of an epoch from `start_batch` on; with several workers, this one's part.
 
         A worker that has no part of a micro-batch is given one of its samples, of which `step` counts nothing.
         """

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -163,14 +164,46 @@ def test_corrupt_image_arrives_as_corrupt_image(manifest: Manifest, tmp_path: Pa
         (tmp_path / sample.path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / sample.path).write_bytes((manifest.root / sample.path).read_bytes())
     (tmp_path / samples[5].path).write_bytes(b"")
-    batches = iter(EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers))
+    val = EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers)
+    batches = iter(val)
     assert [next(batches).indices.tolist() for _ in range(2)] == [[0, 1], [2, 3]]
     with pytest.raises(CorruptImage, match="the file is empty") as caught:
         next(batches)
     assert caught.value.path == str(tmp_path / samples[5].path)
     (tmp_path / samples[5].path).unlink()
     with pytest.raises(DatasetError, match="changed while it was in use"):
-        list(EvalBatches(samples, tmp_path, PREPROCESSING.eval_transform, batch_size=2, num_workers=num_workers))
+        list(val)
+    val.close()
+
+
+@pytest.mark.process
+def test_loader_that_is_closed_while_an_error_holds_its_pass_waits_for_nobody(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    batches = train_batches(manifest, num_workers=2, transform=FailOnce(tmp_path))
+    epoch = batches.epoch(0)
+    with pytest.raises(CorruptImage) as caught:
+        list(epoch)
+    workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
+    assert len(workers) == 2
+    started = time.monotonic()
+    batches.close()
+    assert time.monotonic() - started < 4, "torch waits 5 s for a process that does not hear"
+    assert psutil.wait_procs(workers, timeout=4)[1] == []
+    assert caught.value.reason == "made up"
+
+
+@dataclass(frozen=True)
+class FailOnce:
+    """A transform that writes down its process, and fails in the second one."""
+
+    folder: Path
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        (self.folder / str(os.getpid())).touch()
+        if len(list(self.folder.iterdir())) > 1:
+            raise CorruptImage("a.png", "made up")
+        return PREPROCESSING.eval_transform(image)
 
 
 @dataclass(frozen=True)
@@ -218,13 +251,13 @@ def test_killed_loader_process_is_named_with_its_signal(manifest: Manifest) -> N
 
 
 class InterruptedStart:
-    """A transform in whose process Ctrl-C arrives while it is only just being set up."""
+    """A transform in whose process Ctrl-C, or a stop of all, arrives while it is only just being set up."""
 
-    def __init__(self) -> None:
-        self.size = 16
+    def __init__(self, number: int) -> None:
+        self.number, self.size = number, 16
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), state["number"])
         self.__dict__.update(state)
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
@@ -232,8 +265,23 @@ class InterruptedStart:
 
 
 @pytest.mark.process
-def test_ctrl_c_while_loader_processes_start_leaves_them_alone(manifest: Manifest) -> None:
-    batches = train_batches(manifest, num_workers=1, transform=InterruptedStart())
+def test_loader_process_ends_by_sigterm_of_its_parent_alone(manifest: Manifest, tmp_path: Path) -> None:
+    batches = train_batches(manifest, num_workers=1, transform=WorkerFacts(tmp_path))
+    epoch = batches.epoch(0)
+    next(epoch)
+    (facts,) = tmp_path.iterdir()
+    subprocess.run(["kill", "-TERM", facts.name], check=True)  # as one of a group that is stopped
+    assert len(list(epoch)) == len(batches.batch_sizes) - 1
+    worker = psutil.Process(int(facts.name))
+    worker.terminate()  # as torch does when it closes a loader and a process does not end
+    worker.wait(10)
+    batches.close()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop_of_all_while_loader_processes_start_leaves_them_alone(manifest: Manifest, number: int) -> None:
+    batches = train_batches(manifest, num_workers=1, transform=InterruptedStart(number))
     assert len(list(batches.epoch(0))) == 6
     batches.close()
 

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
+from utp.core.data.bounds import Bounds
 from utp.core.data.decode import decode_image
 from utp.core.data.decoded_cache import DecodedCache
 from utp.core.data.picture import EncodedPicture, PictureTransform, PixelPicture
 from utp.core.randomness import derive_seed, generator, reseed
-from utp.errors import CorruptImage, DataLoaderWorkerDied, DatasetError, UtpError
+from utp.errors import CorruptImage, DataLoaderWorkerDied, DatasetError, DatasetLeft, UtpError
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
 """From all pixels of a picture to uint8 (3, s, s); one that is a `PictureTransform` too is given the picture itself."""
@@ -69,13 +70,14 @@ class ImageFiles(Dataset[ImageBatch]):
         transform: Transform,
         seed: int | None,
         *,
+        mount: Path | None = None,
         skips_corrupt: bool = False,
         cache: DecodedCache | None = None,
     ) -> None:
         # One array of bytes pickles to loader processes in no time, and its pages stay shared; a list does neither.
         self._paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
         self._labels = np.array(labels, dtype=np.int64)
-        self._root = root
+        self._bounds = Bounds.of(root, mount)
         self._transform = transform
         self._seed = seed
         self._skips_corrupt = skips_corrupt
@@ -99,13 +101,15 @@ class ImageFiles(Dataset[ImageBatch]):
             try:
                 return sample, self._picture(key, sample)
             except (CorruptImage, DatasetError) as error:
-                if not self._skips_corrupt:
+                if not self._skips_corrupt or isinstance(error, DatasetLeft):
                     raise
                 reason = error.reason if isinstance(error, CorruptImage) else "the file is gone"
                 corrupt.append((os.fsdecode(self._paths[sample]), reason))
         if self._seed is None:
             return None
-        raise DatasetError(str(self._root), f"no image of the class of {corrupt[0][0]} can be decoded; replace them")
+        raise DatasetError(
+            str(self._bounds.root), f"no image of the class of {corrupt[0][0]} can be decoded; replace them"
+        )
 
     def _candidates(self, key: Key) -> Iterator[int]:
         """Yield the sample and, in training, those of its class in an order that (seed, epoch, sample) decide."""
@@ -119,12 +123,12 @@ class ImageFiles(Dataset[ImageBatch]):
         if self._seed is not None:
             repeat = (key.repeat,) if key.repeat else ()
             reseed(derive_seed(self._seed, "augment", key.epoch, key.sample, *repeat))
-        path = self._root / os.fsdecode(self._paths[sample])
+        path, bounds = self._bounds.root / os.fsdecode(self._paths[sample]), self._bounds
+        pixels = self._cache.picture(sample, path, bounds) if self._cache else None
         transform: object = self._transform
         if isinstance(transform, PictureTransform):
-            picture = PixelPicture(self._cache.picture(sample, path)) if self._cache else EncodedPicture(path)
-            return transform.from_picture(picture)
-        return self._transform(self._cache.picture(sample, path) if self._cache else decode_image(path))
+            return transform.from_picture(EncodedPicture(path, bounds) if pixels is None else PixelPicture(pixels))
+        return self._transform(decode_image(path, bounds) if pixels is None else pixels)
 
 
 def _stacked(pictures: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from utp.core.data.bounds import Bounds
 from utp.errors import CorruptImage, DatasetError, HostMemoryShort
 
 MAX_PIXELS = 178_956_970
@@ -76,7 +77,7 @@ class _QuietPillow:
 _quiet_pillow = _QuietPillow()
 
 
-def decode_image(path: Path) -> torch.Tensor:
+def decode_image(path: Path, bounds: Bounds | None = None) -> torch.Tensor:
     """Return the picture as uint8 (3, H, W) RGB with its EXIF orientation applied; its first frame if it has several.
 
     Memory is laid out channels-last, on which torchvision's antialiased resize is 5 to 18 times faster.
@@ -84,10 +85,10 @@ def decode_image(path: Path) -> torch.Tensor:
 
     Raises:
         CorruptImage: the file is empty, truncated, no image, or promises more than `MAX_PIXELS`.
-        DatasetError: the file is gone.
+        DatasetError: the file is gone, or lies outside of `bounds`.
         HostMemoryShort: the file is sound, and there is no room for its pixels.
     """
-    image = open_image(path)
+    image = open_image(path, bounds)
     with faults_of(path, image):
         pixels = np.array(to_rgb(upright(image)))
     return torch.from_numpy(pixels).permute(2, 0, 1)
@@ -120,18 +121,21 @@ def _has_room_for(num_pixels: int) -> bool:
     return True
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, bounds: Bounds | None = None) -> Image.Image:
     """Read the file and parse its header; no descriptor stays open.
 
     Raises `CorruptImage`, `DatasetError`, `HostMemoryShort`.
     """
-    return parse_image(path, read_image_file(path))
+    return parse_image(path, read_image_file(path, bounds))
 
 
-def read_image_file(path: Path) -> bytes:
+def read_image_file(path: Path, bounds: Bounds | None = None) -> bytes:
     """Return the bytes of the file, at least one. Raises as `open_image` does."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if bounds is not None:
+                bounds.check_open(path, file.fileno())
+            content = file.read()
     except MemoryError as error:
         raise HostMemoryShort(str(path), "its bytes") from error
     except FileNotFoundError as error:

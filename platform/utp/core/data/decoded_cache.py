@@ -24,13 +24,14 @@ import PIL
 import torch
 from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 
+from utp.core.data.bounds import Bounds
 from utp.core.data.decode import open_image
 from utp.core.data.manifest import Sample
 from utp.core.data.picture import EncodedPicture
 from utp.core.data.threads import map_in_threads
 from utp.core.device import available_cores
 from utp.core.durable import replacing
-from utp.errors import ConfigError, CorruptImage, DatasetError
+from utp.errors import ConfigError, CorruptImage, DatasetError, DatasetLeft
 
 Progress = Callable[[int, int], None]
 
@@ -70,7 +71,7 @@ class DecodedCache:
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "edge": self.edge, "_bytes": None, "_rows": None}
 
-    def picture(self, index: int, file: Path) -> torch.Tensor:
+    def picture(self, index: int, file: Path, bounds: Bounds | None = None) -> torch.Tensor:
         """Return uint8 (3, h, w), channels-last, of the cache, or of `file` where it is not in there.
 
         Raises as `decode_image` does.
@@ -80,7 +81,7 @@ class DecodedCache:
         assert self._rows is not None
         offset, height, width, _ = self._rows[index].item() if index < len(self._rows) else (0, 0, 0, 0)
         if not height:
-            return scaled_picture(file, self.edge)
+            return scaled_picture(file, self.edge, bounds)
         assert self._bytes is not None
         pixels = self._bytes[offset : offset + height * width * 3].reshape(height, width, 3)
         return torch.from_numpy(pixels).permute(2, 0, 1)
@@ -112,19 +113,26 @@ class DecodedCache:
         return not height or zlib.crc32(self._bytes[offset : offset + height * width * 3].data) == checksum
 
 
-def scaled_picture(file: Path, edge: int) -> torch.Tensor:
+def scaled_picture(file: Path, edge: int, bounds: Bounds | None = None) -> torch.Tensor:
     """Return uint8 (3, h, w) whose shorter edge is `edge` or, of a smaller picture, its own; antialiased, bilinear."""
-    picture = EncodedPicture(file)
+    picture = EncodedPicture(file, bounds)
     size = _scaled_size(picture.height, picture.width, edge)
     return picture.resized_crop((0, 0, picture.height, picture.width), size, F.InterpolationMode.BILINEAR)
 
 
 def open_cache(
-    samples: Sequence[Sample], root: Path, *, edge: int, directory: Path, on_progress: Progress | None = None
+    samples: Sequence[Sample],
+    root: Path,
+    *,
+    edge: int,
+    directory: Path,
+    mount: Path | None = None,
+    on_progress: Progress | None = None,
 ) -> DecodedCache:
     """Return the cache of these samples, made now if it is not there whole; two processes make it once.
 
     Raises:
+        DatasetLeft: a file lies outside of the dataset or the mount.
         ConfigError: the disk has not enough room.
         HostMemoryShort: memory ran out.
     """
@@ -134,9 +142,10 @@ def open_cache(
         return cache
     with _locked(cache.path.with_suffix(".lock")):
         if not cache.is_sound(len(samples)):  # else another process made it meanwhile
-            files = [root / sample.path for sample in samples]
-            _check_space(files, edge, directory)
-            _write(cache.path, files, edge, on_progress)
+            bounds = Bounds.of(root, mount)
+            files = [bounds.root / sample.path for sample in samples]
+            _check_space(files, edge, bounds, directory)
+            _write(cache.path, files, edge, bounds, on_progress)
     return DecodedCache(cache.path, edge)
 
 
@@ -150,11 +159,11 @@ def _key(samples: Sequence[Sample], edge: int) -> str:
     return hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
 
-def _write(path: Path, files: Sequence[Path], edge: int, on_progress: Progress | None) -> None:
+def _write(path: Path, files: Sequence[Path], edge: int, bounds: Bounds, on_progress: Progress | None) -> None:
     rows = np.zeros(len(files), _ROW)
     offset = 0
     with replacing(path) as temporary, temporary.open("wb") as out:
-        for number, pixels in enumerate(_decoded(files, edge)):
+        for number, pixels in enumerate(_decoded(files, edge, bounds)):
             if pixels is not None:
                 out.write(pixels.data)
                 rows[number] = (offset, *pixels.shape[:2], zlib.crc32(pixels.data))
@@ -165,24 +174,26 @@ def _write(path: Path, files: Sequence[Path], edge: int, on_progress: Progress |
         out.write(index + _FOOTER.pack(_MAGIC, len(rows), zlib.crc32(index)))
 
 
-def _decoded(files: Sequence[Path], edge: int) -> Iterator[np.ndarray | None]:
+def _decoded(files: Sequence[Path], edge: int, bounds: Bounds) -> Iterator[np.ndarray | None]:
     """Yield (h, w, 3) of each file in order, none for one that can't be decoded; holds few of them at a time."""
     num_threads = available_cores()  # threads suffice: Pillow and torch work outside Python's lock
     ahead = 8 * num_threads
     with ThreadPoolExecutor(num_threads) as pool:
         for start in range(0, len(files), ahead):
-            yield from pool.map(lambda file: _pixels(file, edge), files[start : start + ahead])
+            yield from pool.map(lambda file: _pixels(file, edge, bounds), files[start : start + ahead])
 
 
-def _pixels(file: Path, edge: int) -> np.ndarray | None:
+def _pixels(file: Path, edge: int, bounds: Bounds) -> np.ndarray | None:
     try:
-        return np.ascontiguousarray(scaled_picture(file, edge).permute(1, 2, 0).numpy())
+        return np.ascontiguousarray(scaled_picture(file, edge, bounds).permute(1, 2, 0).numpy())
+    except DatasetLeft:
+        raise
     except (CorruptImage, DatasetError):
         return None
 
 
-def _check_space(files: Sequence[Path], edge: int, directory: Path) -> None:
-    needed = sum(map_in_threads(lambda file: _num_bytes(file, edge), files, available_cores()))
+def _check_space(files: Sequence[Path], edge: int, bounds: Bounds, directory: Path) -> None:
+    needed = sum(map_in_threads(lambda file: _num_bytes(file, edge, bounds), files, available_cores()))
     free = shutil.disk_usage(directory).free
     if needed > free:
         problem = (
@@ -193,10 +204,12 @@ def _check_space(files: Sequence[Path], edge: int, directory: Path) -> None:
     _log.info("decoded_cache: %d pictures take %d bytes in %s", len(files), needed, directory)
 
 
-def _num_bytes(file: Path, edge: int) -> int:
+def _num_bytes(file: Path, edge: int, bounds: Bounds) -> int:
     """Return what a picture takes by its header: turned or not, it is the same."""
     try:
-        image = open_image(file)
+        image = open_image(file, bounds)
+    except DatasetLeft:
+        raise
     except (CorruptImage, DatasetError):
         return 0
     height, width = _scaled_size(image.height, image.width, edge)

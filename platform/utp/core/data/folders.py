@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from utp.core.data.bounds import Bounds
 from utp.errors import DatasetError
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
@@ -75,7 +76,7 @@ class _Walk:
     """Goes through one dataset; remembers what it left out."""
 
     def __init__(self, root: Path, mount: Path | None) -> None:
-        self.root, self.mount = root, mount
+        self.root, self.bounds = root, Bounds(root, mount)
         self.class_folders: dict[str, tuple[str, ...]] = {}
         self.loose_images: Counter[str] = Counter()
         self.other_files: Counter[str] = Counter()
@@ -109,8 +110,8 @@ class _Walk:
             elif not entry.is_file():
                 raise self._refusal(path, _NO_FILE[entry.is_symlink()])
             else:
-                if self.mount and entry.is_symlink():
-                    self._check_target(path, self.mount)
+                if entry.is_symlink():
+                    self.bounds.check_file(path, path.resolve())
                 yield path
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
@@ -133,18 +134,12 @@ class _Walk:
         if entry.is_dir() and not _is_text(entry.name):
             raise self._refusal(path, "has a name that is no UTF-8, which no model can keep; rename the folder")
 
-    def _check_target(self, path: Path, mount: Path) -> None:
-        target = path.resolve()
-        if not target.is_relative_to(mount):
-            raise self._refusal(path, f"is a link out of {mount} (DATASETS_DIR), to {target}; copy the file there")
-
     def _check_link(self, folder: Path) -> None:
         """Refuse a linked folder that leaves the dataset, or leads back to a folder it lies in."""
         if not folder.is_symlink():
             return
+        self.bounds.check_folder(folder)
         target = folder.resolve()
-        if not target.is_relative_to(self.root):
-            raise self._refusal(folder, f"is a link out of the dataset, to {target}; copy or mount the folder here")
         # Each folder that was walked through: two links may lead into each other's folders.
         above = [folder.parents[depth] for depth in range(len(folder.relative_to(self.root).parts))]
         if any(parent.resolve().is_relative_to(target) for parent in above):

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch.utils.data import DataLoader, Sampler
 from utp.core.data.dataset import ImageBatch, ImageFiles, Key, Transform
 from utp.core.data.decoded_cache import DecodedCache
 from utp.core.data.manifest import Sample
-from utp.core.data.worker_server import start_worker_server
+from utp.core.data.worker_server import SENT_TO_ALL, start_worker_server
 from utp.errors import DataLoaderWorkerDied, UtpError
 
 DEATH_SHOWS_S = 10.0
@@ -44,6 +45,8 @@ class LoaderOptions(TypedDict, total=False):
     """Told of files that are left out; none means that the first one ends the pass."""
     cache: DecodedCache | None
     """Decoded pictures that are read in place of the files."""
+    mount: Path | None
+    """What no link may lead out of; none where any user may read anything."""
 
 
 class _Plan(Sampler[list[Key]]):
@@ -76,12 +79,14 @@ class Loader:
         pin_memory: bool | None = None,
         on_corrupt: OnCorrupt | None = None,
         cache: DecodedCache | None = None,
+        mount: Path | None = None,
     ) -> None:
         self._on_corrupt = on_corrupt
         self._plan = _Plan()
+        self._pass: weakref.ref[Any] | None = None
         has_cuda = torch.cuda.is_available()
         self._loader: DataLoader[ImageBatch] | None = DataLoader(
-            _files(samples, root, transform, seed, skips_corrupt=on_corrupt is not None, cache=cache),
+            _files(samples, root, transform, seed, mount=mount, skips_corrupt=on_corrupt is not None, cache=cache),
             batch_sampler=self._plan,
             collate_fn=_as_loaded,
             num_workers=num_workers,
@@ -98,6 +103,7 @@ class Loader:
         assert self._loader is not None, "load after close"
         self._plan.keys, self._plan.batch_sizes = keys, batch_sizes
         batches = iter(self._loader)
+        self._pass = weakref.ref(batches)
         draws_here = self._loader.num_workers == 0
         for _ in batch_sizes:
             with _callers_random_state() if draws_here else nullcontext():
@@ -110,7 +116,15 @@ class Loader:
                 yield batch
 
     def close(self) -> None:
-        """End the loader processes."""
+        """End the loader processes, also those of a pass that an error still holds on to.
+
+        Left to the garbage collector, torch would wait 5 s for each: it finds the queue closed that tells them to end.
+        """
+        batches = self._pass and self._pass()
+        if batches is not None and hasattr(
+            batches, "_shutdown_workers"
+        ):  # not where this process loads; no public twin
+            batches._shutdown_workers()
         self._loader = None
 
 
@@ -120,11 +134,12 @@ def _files(
     transform: Transform,
     seed: int | None,
     *,
+    mount: Path | None,
     skips_corrupt: bool,
     cache: DecodedCache | None,
 ) -> ImageFiles:
     paths, labels = [sample.path for sample in samples], [sample.class_index for sample in samples]
-    return ImageFiles(paths, labels, root, transform, seed, skips_corrupt=skips_corrupt, cache=cache)
+    return ImageFiles(paths, labels, root, transform, seed, mount=mount, skips_corrupt=skips_corrupt, cache=cache)
 
 
 def _as_loaded(batch: Any) -> Any:
@@ -132,10 +147,23 @@ def _as_loaded(batch: Any) -> Any:
 
 
 def _prepare_worker(worker_id: int) -> None:
-    """Set up a loader process: one thread, no say in Ctrl-C, and no life after its parent."""
+    """Set up a loader process: one thread, no say in what all are sent, and no life after its parent."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the main process decides
-    threading.Thread(target=_die_with_parent, name="die-with-parent", daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SENT_TO_ALL)  # of threads to come, too
+    for ending in (_die_with_parent, _die_for_parent):
+        threading.Thread(target=ending, name=ending.__name__, daemon=True).start()
+
+
+def _die_for_parent() -> None:
+    # A loader that is closed terminates the processes that do not end in 5 s. SIGTERM of anybody else goes to all, and
+    # the main process will want batches before it stops: torch's own handler tells the two apart as well, but takes
+    # the fork server for the parent.
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent.pid:
+        pass
+    os._exit(0)
 
 
 def _die_with_parent() -> None:

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 from torch.utils.dlpack import from_dlpack
 from torchvision.transforms.v2 import functional as F  # noqa: N812  (torchvision's own name for it)
 
+from utp.core.data.bounds import Bounds
 from utp.core.data.decode import MAX_PIXELS, exif_turn, faults_of, parse_image, read_image_file, to_rgb, upright
 from utp.core.native.jpeg import decode_part, simple_size
 from utp.core.native.resize import resize_crop
@@ -82,9 +83,9 @@ class EncodedPicture:
     that scale too: cropping half a pixel beside costs more than the scaling does.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
         self._path = path
-        self._content = read_image_file(path)
+        self._content = read_image_file(path, bounds)
         self._turn: Image.Transpose | None = None
         self._image: Image.Image | None = None
         size = simple_size(self._content)

@@ -23,14 +23,18 @@ _PRELOADED = [
 ]
 
 
+SENT_TO_ALL = frozenset({signal.SIGINT, signal.SIGTERM})
+"""Signals of a terminal, and of whatever stops a container, a service or a job: the main process decides for all."""
+
+
 def start_worker_server() -> multiprocessing.context.BaseContext:
     """Start the server if it does not run yet, and return the context that forks from it; returns at once."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    # Blocked signals are inherited: the terminal sends Ctrl-C to all, and a process that is just starting would die of
-    # it, and the run with it, before it can ask to be left alone.
-    multiprocessing.resource_tracker.ensure_running()  # starting it would unblock the signal again
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Blocked signals are inherited: the server and a process that is just starting would die of them, and the run with
+    # it, before they can ask to be left alone. Both end with the pipe that the main process holds.
+    multiprocessing.resource_tracker.ensure_running()  # starting it would unblock them again; it ignores both itself
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SENT_TO_ALL)
     try:
         multiprocessing.forkserver.ensure_running()
     finally:

@@ -21,6 +21,7 @@ from utp.core.compilation import prepare_compiler
 from utp.core.data.corrupt import DEFAULT_MAX_SHARE, CorruptFile, CorruptFiles
 from utp.core.data.dataset import ImageBatch, Transform
 from utp.core.data.decoded_cache import DEFAULT_EDGE, DecodedCache, open_cache
+from utp.core.data.device_batches import on_device
 from utp.core.data.loader import LoaderOptions
 from utp.core.data.loading import EvalBatches, TrainBatches
 from utp.core.data.manifest import Manifest, Sample, cap_samples, scan_dataset
@@ -74,8 +75,10 @@ class ImageClassification:
         preprocessing: Preprocessing,
         model: nn.Module,
         caches: Mapping[str, DecodedCache] | None = None,
+        mount: Path | None = None,
     ) -> None:
         self.config = config
+        self._mount = mount
         self.manifest = manifest
         self.splits = splits
         self.preprocessing = preprocessing
@@ -117,9 +120,9 @@ class ImageClassification:
         """Train mode, save for what is frozen."""
         set_training_mode(model)
 
-    def train_batches(self, epoch: int, start_batch: int) -> Iterator[ImageBatch]:
-        """Yield an epoch's batches of augmented uint8 images."""
-        return self._train.epoch(epoch, start_batch)
+    def train_batches(self, epoch: int, start_batch: int, compute: Compute) -> Iterator[ImageBatch]:
+        """Yield an epoch's batches of augmented uint8 images, on the device."""
+        return on_device(self._train.epoch(epoch, start_batch), compute.device)
 
     def step(self, model: nn.Module, batch: ImageBatch, compute: Compute) -> StepSums:
         """Run forward and loss on one micro-batch; of a mixed picture, `acc@1` asks for the label it shows most of."""
@@ -144,7 +147,7 @@ class ImageClassification:
         views = views or (self.config.test_time_augmentation if split == "test" else "none")
         facts = {} if views == "none" else {"test_time_augmentation": views}
         collector = ScoreCollector(len(self.manifest.classes))
-        for batch in self._eval_batches(split, views).in_rounds():
+        for batch in on_device(self._eval_batches(split, views).in_rounds(), compute.device):
             if should_stop():
                 raise StopRequested
             if batch is None:
@@ -183,7 +186,7 @@ class ImageClassification:
             batches.close()
 
     def _to_device(self, batch: ImageBatch, compute: Compute) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return images, still bytes, and labels."""
+        """Return images, still bytes but laid out as the model wants them, and labels."""
         images = batch.images.to(compute.device, non_blocking=True, memory_format=compute.memory_format)
         labels = batch.labels.to(compute.device, non_blocking=True)
         return images, labels
@@ -234,6 +237,7 @@ class ImageClassification:
             "pin_memory": self.config.device != "cpu",
             "on_corrupt": partial(self._corrupt.add, split) if self.config.on_corrupt == "skip" else None,
             "cache": self._caches.get(split),
+            "mount": self._mount,
         }
 
     def _eval_batches(self, split: str, views: str) -> EvalBatches:
@@ -295,9 +299,15 @@ def build(
         model = prepare_model(config, model)
     splits = {name: _capped(config, manifest, name) for name in manifest.splits}
     cached = {name: splits[name] for name in _CACHED if evaluates in (None, name)}
-    caches = _open_caches(config, manifest, cached, settings.cache_dir / "decoded", on_scan)
+    caches = _open_caches(config, manifest, cached, settings, on_scan)
     return ImageClassification(
-        config, manifest=manifest, splits=splits, preprocessing=preprocessing, model=model, caches=caches
+        config,
+        manifest=manifest,
+        splits=splits,
+        preprocessing=preprocessing,
+        model=model,
+        caches=caches,
+        mount=settings.datasets_dir,
     )
 
 
@@ -305,16 +315,19 @@ def _open_caches(
     config: TrainConfig,
     manifest: Manifest,
     splits: Mapping[str, tuple[Sample, ...]],
-    directory: Path,
+    settings: Settings,
     on_scan: OnScan | None,
 ) -> dict[str, DecodedCache]:
     """Return the caches of the splits, made where they are not there."""
-    edge = config.cache_edge or DEFAULT_EDGE
-    return {
-        split: open_cache(samples, manifest.root, edge=edge, directory=directory, on_progress=on_scan)
-        for split, samples in splits.items()
-        if config.decoded_cache
-    }
+    open_one = partial(
+        open_cache,
+        root=manifest.root,
+        edge=config.cache_edge or DEFAULT_EDGE,
+        directory=settings.cache_dir / "decoded",
+        mount=settings.datasets_dir,
+        on_progress=on_scan,
+    )
+    return {split: open_one(samples) for split, samples in splits.items() if config.decoded_cache}
 
 
 def _check_cache_edge(config: TrainConfig, preprocessing: Preprocessing) -> None:

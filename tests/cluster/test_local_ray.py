@@ -57,6 +57,11 @@ def test_busy_port_is_named_with_its_holder_and_the_way_out(tmp_path: Path) -> N
     assert find_local(tmp_path) is None
 
 
+def test_record_of_a_later_version_is_read(tmp_path: Path) -> None:
+    write_json_durably(tmp_path / "cluster.json", {**GONE, "colour": "green"})
+    assert find_local(tmp_path) == LocalCluster(**GONE)  # type: ignore[arg-type]
+
+
 def test_dead_ray_is_known_as_dead_and_forgotten_by_down(tmp_path: Path) -> None:
     write_json_durably(tmp_path / "cluster.json", GONE)
     assert find_local(tmp_path) == LocalCluster(**GONE)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,8 @@ class RayDidNotStart(UtpError):
 def find_local(home: Path) -> LocalCluster | None:
     """Return the Ray that was started for this home, alive or not; none where there is no record of one."""
     content = read_json(home / CLUSTER_FILE)
-    return LocalCluster(**content) if content else None
+    known = {field.name for field in fields(LocalCluster)}  # a later version may have written more
+    return LocalCluster(**{name: value for name, value in content.items() if name in known}) if content else None
 
 
 def start_local(home: Path, ports: Ports, *, num_cpus: int | None = None, num_gpus: int | None = None) -> LocalCluster:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from utp.cluster.job_spec import JobSpec, check_shares, read_config_json, read_request_json
+from utp.cluster.job_spec import JobSpec, read_config_json, read_request_json
 from utp.config.loading import read_config
 from utp.config.paths import RunPaths
 from utp.config.request import RunRequest
@@ -47,9 +47,3 @@ def test_wrong_config_is_refused_with_the_way_out(text: str, problem: str) -> No
 def test_wrong_request_is_refused_with_the_way_out() -> None:
     with pytest.raises(ConfigError, match="num_workers"):
         read_request_json('{"num_workers": 0}')
-
-
-def test_workers_that_cannot_share_a_batch_are_refused() -> None:
-    check_shares(CONFIG, RunRequest(num_workers=4))
-    with pytest.raises(ConfigError, match="batch_size: 8 images can't be shared out evenly among 3 workers"):
-        check_shares(CONFIG, RunRequest(num_workers=3))

@@ -10,6 +10,7 @@ from utp.cluster.demand import explain_unsatisfiable
 from utp.cluster.store_nodes import read_nodes
 from utp.config.placing import make_absolute
 from utp.config.request import RunRequest
+from utp.config.submission import check_submission
 from utp.config.train import TrainConfig
 from utp.errors import ConfigError
 from utp.logs.pages import read_page, read_page_before
@@ -39,6 +40,7 @@ class LocalClient:
 
     def submit(self, config: TrainConfig, request: RunRequest, *, project: str, owner: str) -> QueuedRun:
         """Queue a run. Raises `ConfigError` where no machine here could ever run it."""
+        check_submission(config, request)
         if problem := explain_unsatisfiable(request, read_nodes(self._database)):
             raise ConfigError((problem,))
         return self._recorder.queue_run(

@@ -92,14 +92,6 @@ def read_request_json(text: str) -> RunRequest:
         raise ConfigError(describe_problems(error, RunRequest), "--request-json") from error
 
 
-def check_shares(config: TrainConfig, request: RunRequest) -> None:
-    """Raise `ConfigError` unless the request's workers get equal shares of a batch."""
-    if config.batch_size % request.num_workers:
-        size, workers = config.batch_size, request.num_workers
-        problem = f"batch_size: {size} images can't be shared out evenly among {workers} workers"
-        raise ConfigError((f"{problem}; change one of them, so that num_workers of the request divides it",))
-
-
 def _parse_object(text: str, source: str) -> dict[str, Any]:
     try:
         values = json.loads(text)

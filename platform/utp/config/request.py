@@ -18,10 +18,11 @@ class RunRequest:
     """Workers, what each of them needs, and how urgent the run is."""
 
     num_workers: PositiveInt = 1
-    """Worker processes that train one model together; `batch_size` is shared out among them."""
+    """Worker processes that train one model together; `batch_size` has to be a multiple of their number."""
 
     min_workers: PositiveInt | None = None
-    """Elastic: start with as few as these when not all are free, and go on with what is left; none: all or nothing."""
+    """Elastic: start with as few as these when not all are free, and go on with what is left; none: all or nothing.
+    Shares of a batch then differ by one image where they have to."""
 
     gpus_per_worker: Annotated[int, Field(ge=0)] | None = None
     """GPUs of each worker; none means one where the cluster has GPUs, and the CPU where it has none."""

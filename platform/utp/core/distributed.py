@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed
 
-from utp.errors import ConfigError, UtpError
+from utp.errors import UtpError
 
 T = TypeVar("T")
 
@@ -36,14 +36,6 @@ def world_size() -> int:
 def is_first_rank() -> bool:
     """Whether this is the worker that writes journal, checkpoints and figures."""
     return rank() == 0
-
-
-def check_batch_is_divisible(batch_size: int) -> None:
-    """Raise `ConfigError` unless the workers get equal shares of a batch."""
-    if batch_size % world_size():
-        above = -(-batch_size // world_size()) * world_size()
-        problem = f"batch_size: {batch_size} images can't be shared out evenly among {world_size()} workers"
-        raise ConfigError((f"{problem}; set it to {above}, or ask for a number of workers that divides it",))
 
 
 def sum_over_ranks(*tensors: Tensor) -> None:

@@ -18,7 +18,7 @@ from utp.config.train import TrainConfig
 from utp.core.checkpointer import Checkpointer, Saved
 from utp.core.data_parallel import share_buffers
 from utp.core.device import resolve_compute
-from utp.core.distributed import StopVote, check_batch_is_divisible, is_first_rank, world_size
+from utp.core.distributed import StopVote, is_first_rank, world_size
 from utp.core.ema import Ema
 from utp.core.memory_format import lay_out
 from utp.core.optimizer_step import OptimizerStep
@@ -93,7 +93,6 @@ class _Run:
         self.config, self.task, self.reporter, self.checkpointer = config, task, reporter, checkpointer
         self.saves = saves
 
-        check_batch_is_divisible(config.batch_size)
         # Resume point: an earlier attempt's thread count and number format are kept, so its roundings are.
         checkpoint = checkpointer.newest()
         saved_compute = checkpoint.read_state()["compute"] if checkpoint else None

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from utp.cluster.job_spec import EXIT_STORAGE, JobSpec, check_shares, read_config_json, read_request_json
+from utp.cluster.job_spec import EXIT_STORAGE, JobSpec, read_config_json, read_request_json
 from utp.cluster.warm_client import train_warm
 from utp.config.paths import RunPaths
 from utp.config.secrets_file import export_secrets
+from utp.config.submission import check_shares
 from utp.core.journal import read_json, write_failure
 from utp.entrypoints.stop_signal import StopSignal
 from utp.errors import FailureKind, UtpError

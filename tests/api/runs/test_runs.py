@@ -374,3 +374,17 @@ def test_run_that_no_machine_could_ever_run_is_refused(
             assert (problem["field"], problem["way_out"]) == ("num_workers", "lower it to 1")
         assert on_small.get(RUNS).json()["items"] == []
         assert on_small.post(RUNS, json={**asked, "request": {}}).status_code == 201
+
+
+def test_run_whose_workers_cannot_share_a_batch_is_refused_before_any_is_queued(
+    client: TestClient, project_id: str
+) -> None:
+    asked = {"project_id": project_id, "config": {**CONFIG, "batch_size": 16}, "request": {"num_workers": 3}}
+    answer = client.post(RUNS, json=asked)
+    assert answer.status_code == 422, answer.text
+    (problem,) = answer.json()["errors"]
+    assert problem["field"] == "batch_size"
+    assert problem["way_out"].startswith("set it to 18")
+    assert client.get(RUNS).json()["items"] == []
+    asked["request"] = {"num_workers": 3, "min_workers": 1}
+    assert client.post(RUNS, json=asked).status_code == 201

@@ -19,6 +19,7 @@ from utp.config.loading import parse_config
 from utp.config.placing import make_absolute
 from utp.config.problems import describe_problems
 from utp.config.request import RunRequest
+from utp.config.submission import check_submission
 from utp.config.train import TrainConfig
 from utp.errors import ConfigError
 from utp.store.errors import NotFound
@@ -90,6 +91,8 @@ class RunQueueing:
     ) -> list[str]:
         if problem := self._services.cluster.explain_unsatisfiable(request):
             raise ConfigError((problem,))  # it would wait for ever
+        for config in configs:
+            check_submission(config, request)
         project = ProjectOverviews(self._services.database).name_of(batch.project_id)
         if creation is not None:
             self._services.recorder.claim_key(creation)

@@ -121,10 +121,9 @@ class Loader:
         Left to the garbage collector, torch would wait 5 s for each: it finds the queue closed that tells them to end.
         """
         batches = self._pass and self._pass()
-        if batches is not None and hasattr(
-            batches, "_shutdown_workers"
-        ):  # not where this process loads; no public twin
-            batches._shutdown_workers()
+        shut_down = getattr(batches, "_shutdown_workers", None)  # no public twin; none where this process loads
+        if shut_down is not None:
+            shut_down()
         self._loader = None
 
 

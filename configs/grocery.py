@@ -1,7 +1,7 @@
 """Shop photos of fruit in 19 classes (GroceryStoreDataset), with a pretrained EfficientNet-Lite0.
 
-Expects `datasets/grocery_fruit/{train,val,test}/CLASS/*.jpg` and the model folder `models/efficientnet-lite0` where it is
-run, or beneath DATASETS_DIR and MODELS_DIR where those are set. Results stand in bench/RESULTS.md.
+Expects `datasets/grocery_fruit/{train,val,test}/CLASS/*.jpg` and the model folder `models/efficientnet-lite0` where it
+is run, or beneath DATASETS_DIR and MODELS_DIR where those are set. Results stand in bench/RESULTS.md.
 """
 
 from dataclasses import replace

@@ -1,9 +1,10 @@
-"""A flood of log lines from four workers to the head: `python bench/log_flood.py [--lines 1000000] [--rounds 3]`.
+"""A flood of log lines from four workers to the head: `python bench/log_flood.py [--lines N] [--rounds 3] [--work 20]`.
 
-Each worker is a process that works (a small matrix product) and writes lines to its own log, as fast as it can, while a
-shipper brings them to a hub in this process over a local socket, in the place of Ray. Told: lines lost (none may be),
-latency from writing a line to a follower having it, the worst of the reads of a page, and how much slower the workers
-are than without a shipper, in turns, in wall time and in their CPU time.
+Each worker is a process that works in steps of `--work` small matrix products (20: about 25 ms of CPU, as a small model's
+training step; 2: it does little but write) and writes 250 lines to its own log behind each, while a shipper brings them to
+a hub in this process over a local socket, in the place of Ray. Told: lines lost (none may be), latency from writing a line
+to a follower having it, the worst of the reads of a page, and how much slower the workers are than without a shipper, in
+turns, in wall time and in their CPU time.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def run_id(writer: int) -> str:
     return f"{writer:032x}"
 
 
-def write_lines(folder: Path, writer: int, num_lines: int, address: str | None, results: Connection) -> None:
+def write_lines(
+    folder: Path, writer: int, num_lines: int, num_products: int, address: str | None, results: Connection
+) -> None:
     """One worker: tells the seconds that its work took, until the last line was written, and whether all arrived."""
     log = folder / f"writer{writer}" / LOG
     log.parent.mkdir()
@@ -55,7 +58,7 @@ def write_lines(folder: Path, writer: int, num_lines: int, address: str | None, 
     began, cpu_began = time.perf_counter(), time.process_time()
     with log.open("ab", buffering=0) as file:
         for first in range(0, num_lines, LINES_PER_STEP):
-            for _ in range(2):
+            for _ in range(num_products):
                 matrix = numpy.tanh(matrix @ matrix / 200)
             now = time.time_ns()
             for number in range(first, min(first + LINES_PER_STEP, num_lines)):
@@ -91,7 +94,7 @@ def follow(subscription: Subscription, latencies_s: list[float]) -> None:
                     latencies_s.append((time.time_ns() - int(written_ns)) / 1e9)
 
 
-def flood(num_lines: int, *, is_shipped: bool) -> tuple[float, float, list[float], list[float]]:
+def flood(num_lines: int, num_products: int, *, is_shipped: bool) -> tuple[float, float, list[float], list[float]]:
     """Return wall and CPU seconds of a worker, latencies, and CPU seconds per page read; checks every byte."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,7 +106,7 @@ def flood(num_lines: int, *, is_shipped: bool) -> tuple[float, float, list[float
         for writer in range(NUM_WRITERS):
             subscription = hub.subscribe(run_id(writer), 1, LOG, 0)
             threading.Thread(target=follow, args=(subscription, latencies), daemon=True).start()
-        wall, cpu = work(folder, num_lines, address if is_shipped else None)
+        wall, cpu = work(folder, num_lines, num_products, address if is_shipped else None)
         pages = [check(folder, hub, writer) for writer in range(NUM_WRITERS)] if is_shipped else []
         for writer in range(NUM_WRITERS):
             hub.forget(run_id(writer), 1)
@@ -111,13 +114,13 @@ def flood(num_lines: int, *, is_shipped: bool) -> tuple[float, float, list[float
         return wall, cpu, latencies, [seconds for page in pages for seconds in page]
 
 
-def work(folder: Path, num_lines: int, address: str | None) -> tuple[float, float]:
+def work(folder: Path, num_lines: int, num_products: int, address: str | None) -> tuple[float, float]:
     """Return the workers' mean wall and CPU seconds, the shipper's thread with them."""
     context = multiprocessing.get_context("fork")
     workers = []
     for writer in range(NUM_WRITERS):
         receive, send = context.Pipe(duplex=False)
-        arguments = (folder, writer, num_lines // NUM_WRITERS, address, send)
+        arguments = (folder, writer, num_lines // NUM_WRITERS, num_products, address, send)
         workers.append((context.Process(target=write_lines, args=arguments), receive))
     for process, _ in workers:
         process.start()
@@ -149,14 +152,15 @@ def digest(path: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--lines", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", type=int, default=20, help="matrix products between 250 lines")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     alone, shipped, latencies, pages = [], [], list[float](), list[float]()
     for _ in range(options.rounds):
-        alone.append(flood(options.lines, is_shipped=False)[:2])
-        wall, cpu, seconds, reads = flood(options.lines, is_shipped=True)
+        alone.append(flood(options.lines, options.work, is_shipped=False)[:2])
+        wall, cpu, seconds, reads = flood(options.lines, options.work, is_shipped=True)
         shipped.append((wall, cpu))
         latencies += seconds
         pages += reads

@@ -1,10 +1,10 @@
 """A flood of log lines from four workers to the head: `python bench/log_flood.py [--lines N] [--rounds 3] [--work 20]`.
 
-Each worker is a process that works in steps of `--work` small matrix products (20: about 25 ms of CPU, as a small model's
-training step; 2: it does little but write) and writes 250 lines to its own log behind each, while a shipper brings them to
-a hub in this process over a local socket, in the place of Ray. Told: lines lost (none may be), latency from writing a line
-to a follower having it, the worst of the reads of a page, and how much slower the workers are than without a shipper, in
-turns, in wall time and in their CPU time.
+Each worker is a process that works in steps of `--work` small matrix products (20: about 25 ms of CPU, as a small
+model's training step; 2: it does little but write) and writes 250 lines to its own log behind each, while a shipper
+brings them to a hub in this process over a local socket, in the place of Ray. Told: lines lost (none may be), latency
+from writing a line to a follower having it, the worst of the reads of a page, and how much slower the workers are
+than without a shipper, in turns, in wall time and in their CPU time.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import bindparam, select, text
@@ -88,3 +89,40 @@ def test_look_up_sees_each_commit_and_leaves_to_a_thread_what_may_wait(
         assert database.look_up(query, {"id": ids[0]})[0] == [(notes,)]
     with pytest.raises(NotAtOnce):
         database.look_up(Prepared(select(text("missing")).select_from(Run)), {})
+
+
+def test_threads_that_ask_at_once_all_get_whole_answers(database: Database, ids: list[str], recorder: Recorder) -> None:
+    query = Prepared(select(Run.id, Run.notes, Run.tags).order_by(Run.id))
+    told: list[list[str]] = []
+
+    def ask(last: str) -> None:
+        seen: list[str] = []
+        while not seen or seen[-1] != last:
+            answer = database.rows(query, {})
+            assert [row[0] for row in answer] == ids
+            assert all(row[2] == [] for row in answer)
+            seen.append(answer[0][1])
+        told.append(seen)
+
+    notes = [f"{number:03}" for number in range(50)]
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask, notes[-1]) for _ in range(4)]
+        for each in notes:
+            recorder.annotate_run(ids[0], {"notes": each}, lambda _: None)
+    for future in asking:
+        future.result()
+    assert [seen == sorted(seen) for seen in told] == [True] * 4  # nobody went back to an older state
+
+
+def test_rows_within_a_read_are_of_its_state(database: Database, ids: list[str], recorder: Recorder) -> None:
+    query = Prepared(select(Run.notes).where(Run.id == bindparam("id")))
+    with database.read() as connection:
+        assert query.rows(connection, {"id": ids[0]}) == [("",)]
+        recorder.annotate_run(ids[0], {"notes": "later"}, lambda _: None)
+        assert list(map(tuple, database.rows(query, {"id": ids[0]}))) == [("",)]
+    assert list(map(tuple, database.rows(query, {"id": ids[0]}))) == [("later",)]
+
+
+def test_rows_that_can_not_be_read_are_an_error_of_the_driver(database: Database, ids: list[str]) -> None:
+    with pytest.raises(Exception, match="missing"):
+        database.rows(Prepared(select(text("missing")).select_from(Run)), {})

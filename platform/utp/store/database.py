@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from utp.settings import Settings
 from utp.store.clock import booted_at, since_boot_s
-from utp.store.engines import database_url, is_worth_a_retry, open_engine, open_for_look_ups, translate
+from utp.store.engines import database_url, is_worth_a_retry, open_engine, open_for_questions, translate
 from utp.store.errors import NotAtOnce, WrongRevision
 from utp.store.prepared import Prepared
 
@@ -56,8 +56,8 @@ class Database:
         self._clock = clock
         self._booted_at: float | None = None
         self._reading = threading.local()
-        self._for_look_ups: DBAPIConnection | None = None
-        self._looking = threading.Lock()
+        self._for_questions: DBAPIConnection | None = None
+        self._asking = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -111,19 +111,11 @@ class Database:
     def rows(self, query: Prepared, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         """Return the rows of a query that stands alone. Raises as `write`.
 
-        On SQLite it is asked without a transaction of SQLAlchemy's, which takes longer than many an answer.
+        On SQLite it is asked without pool and transaction of SQLAlchemy's, which take longer than many an answer.
         """
-        if self.is_sqlite and getattr(self._reading, "connection", None) is None:
-            try:
-                pooled = self.engine.raw_connection()
-                try:
-                    return query.rows_of_driver(pooled, self.engine.dialect, values)
-                finally:
-                    pooled.close()
-            except PoolTimeout as error:
-                raise self._typed(error) from error
-            except self.engine.dialect.loaded_dbapi.Error:
-                pass  # below it is tried once more, and its error translated
+        if getattr(self._reading, "connection", None) is None:
+            with suppress(NotAtOnce):
+                return self._rows_at_once(query, values)
         with self.read() as connection:
             return query.rows(connection, values)
 
@@ -131,19 +123,10 @@ class Database:
         """Return the rows of a query by key, whose `now` is the time, and that time; within tens of microseconds.
 
         So an event loop may ask. Raises `NotAtOnce` where it could take longer: over a network, or while another
-        look-up or a lock is in the way.
+        thread's question or a lock is in the way.
         """
-        if not self.is_sqlite or not self._looking.acquire(blocking=False):
-            raise NotAtOnce
-        try:
-            now = self._now_by_machine()
-            if self._for_look_ups is None:
-                self._for_look_ups = open_for_look_ups(self.engine)
-            return query.rows_of_driver(self._for_look_ups, self.engine.dialect, {**values, "now": now}), now
-        except (DBAPIError, PoolTimeout, self.engine.dialect.loaded_dbapi.Error) as error:
-            raise NotAtOnce from error
-        finally:
-            self._looking.release()
+        now = self._now_by_machine()
+        return self._rows_at_once(query, {**values, "now": now}), now
 
     def now(self, connection: Connection) -> float:
         """Return the seconds since 1970 by the database's clock."""
@@ -167,10 +150,23 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._for_look_ups is not None:
-            self._for_look_ups.close()
-            self._for_look_ups = None
+        with self._asking:
+            if self._for_questions is not None:
+                self._for_questions.close()
+                self._for_questions = None
         self.engine.dispose()
+
+    def _rows_at_once(self, query: Prepared, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        if not self.is_sqlite or not self._asking.acquire(blocking=False):
+            raise NotAtOnce
+        try:
+            if self._for_questions is None:
+                self._for_questions = open_for_questions(self.engine)
+            return query.rows_of_driver(self._for_questions, self.engine.dialect, values)
+        except (PoolTimeout, DBAPIError, self.engine.dialect.loaded_dbapi.Error) as error:
+            raise NotAtOnce from error
+        finally:
+            self._asking.release()
 
     def _now_by_machine(self) -> float:
         if self._clock is not None:

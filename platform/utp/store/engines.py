@@ -112,16 +112,15 @@ def _open_postgres(url: URL) -> Engine:
     )
 
 
-def open_for_look_ups(engine: Engine) -> DBAPIConnection:
-    """Return a connection to SQLite that waits for no lock and is nobody else's.
+def open_for_questions(engine: Engine) -> DBAPIConnection:
+    """Return a connection to SQLite that waits for no lock and is nobody else's; one thread may use it at a time.
 
-    It is the driver's own: SQLAlchemy's would begin a transaction with its first query, and stand still in it.
+    It is the driver's own: SQLAlchemy's would begin a transaction with its first query, and stand still in it. SQLite
+    takes no mutex for it, which it else does for each value of an answer: a tenth of the time of a list.
     """
-    pooled = engine.raw_connection()
-    pooled.detach()
-    connection = pooled.dbapi_connection
-    assert connection is not None
-    connection.cursor().execute("PRAGMA busy_timeout=0")
+    flags = dbapi2.SQLITE_OPEN_READWRITE | dbapi2.SQLITE_OPEN_NOMUTEX
+    options: dict[str, Any] = {"timeout": 0, "isolation_level": None, "check_same_thread": False, "flags": flags}
+    connection: DBAPIConnection = dbapi2.connect(engine.url.database, **options)
     return connection
 
 

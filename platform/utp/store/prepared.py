@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Enum, PoolProxiedConnection, Select
+from sqlalchemy import JSON, Connection, Dialect, Enum, PoolProxiedConnection, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -72,7 +72,7 @@ class Prepared:
                 plan.columns = _columns(self._query, dialect, cursor.description)
         finally:
             cursor.close()
-        return [_made(row, plan.columns) for row in rows] if plan.columns else list(rows)
+        return _made(rows, plan.columns)
 
     def _plan(self, dialect: Dialect, values: Mapping[str, Any]) -> _Plan:
         if self._lists is None:
@@ -115,7 +115,15 @@ def _columns(
 
 def _maker(kind: TypeEngine[Any], dialect: Dialect, code: object) -> Make | None:
     make = kind.dialect_impl(dialect).result_processor(dialect, code)
-    return lru_cache(maxsize=256)(make) if make is not None and isinstance(kind, Enum) else make
+    if make is None:
+        return None
+    if isinstance(kind, Enum):
+        return lru_cache(maxsize=256)(make)
+    return partial(_json, make) if isinstance(kind, JSON) else make
+
+
+def _json(make: Make, text: Any) -> Any:
+    return [] if text == "[]" else make(text)  # most runs have no tags
 
 
 def _parameters(plan: _Plan, values: Mapping[str, Any]) -> Any:
@@ -131,12 +139,15 @@ def _parameters(plan: _Plan, values: Mapping[str, Any]) -> Any:
     return given if plan.order is None else [given[name] for name in plan.order]
 
 
-def _made(row: Sequence[Any], columns: Sequence[tuple[int, Make]]) -> list[Any]:
-    values = list(row)
+def _made(rows: Sequence[Sequence[Any]], columns: Sequence[tuple[int, Make]]) -> list[Sequence[Any]]:
+    if not columns:
+        return list(rows)
+    made = [list(row) for row in rows]
     for place, make in columns:
-        if (value := values[place]) is not None:
-            values[place] = make(value)
-    return values
+        for row in made:
+            if (value := row[place]) is not None:
+                row[place] = make(value)
+    return made  # type: ignore[return-value]
 
 
 def _as_sqlalchemy(error: Exception, connection: Connection) -> BaseException:

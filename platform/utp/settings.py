@@ -11,6 +11,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+MAX_LOG_BYTES = 1 << 30
+"""Of one log, unless UTP_MAX_LOG_BYTES says otherwise."""
+
 
 def _default_cache_dir() -> Path:
     return Path.home() / ".cache" / "utp"
@@ -87,6 +90,9 @@ class Settings(BaseSettings):
 
     hang_limit_s: PositiveFloat = Field(default=1800.0, validation_alias="UTP_HANG_LIMIT_S")
     """Seconds without a step, or a batch of an evaluation, after which a run is killed and tried again."""
+
+    max_log_bytes: int = Field(default=MAX_LOG_BYTES, ge=1 << 20, validation_alias="UTP_MAX_LOG_BYTES")
+    """Size of one log of one attempt on the disk; a longer one keeps its beginning and its newest lines."""
 
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=("http://localhost:3000",), validation_alias="DASHBOARD_CORS_ORIGINS"

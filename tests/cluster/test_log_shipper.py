@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import threading
 import time
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from utp.cluster import log_shipper
 from utp.cluster.log_hub import LogHub
 from utp.cluster.log_shipper import MAX_PIECE_BYTES, LogShipper
+from utp.logs.line_index import LineIndex
+from utp.logs.numbered import read_numbered
 
 RUN = "0123456789abcdef" * 2
 
@@ -178,3 +181,63 @@ def test_waits_grow_and_differ(tmp_path: Path, link: Link) -> None:
     assert 0.05 < waits[0] < 0.3
     assert 1 < waits[2] < 5
     assert waits[3] <= 5
+
+
+def test_log_that_outgrows_its_limit_loses_its_middle_here_and_in_the_copy(tmp_path: Path, link: Link) -> None:
+    limit = 1 << 20
+    link.hub = LogHub(link.copies, lambda run_id, attempt: None, limit)
+    log, metrics = tmp_path / "rank0.log", tmp_path / "metrics.jsonl"
+    shipper = LogShipper(link.send, {"rank0.log": log, "metrics.jsonl": metrics}, limit)
+    for first in range(0, 40_000, 1000):  # as a run that never ends to write
+        with log.open("ab") as file, metrics.open("ab") as rows:
+            for number in range(first, first + 1000):
+                file.write(f"line {number} ".encode().ljust(199, b".") + b"\n")
+                rows.write(b'{"step": 1}\n' * 10)
+        while shipper.ship():
+            assert log.stat().st_blocks * 512 < 1.5 * limit
+    copy = link.hub.file(RUN, 1, "rank0.log")
+    for file in (log, copy):
+        assert file.stat().st_size == 40_000 * 200
+        assert file.stat().st_blocks * 512 < 1.2 * limit
+        page = read_numbered(LineIndex(file), -100, 100, is_live=False)
+        assert [line.text.split()[1] for line in page.lines] == [str(39_900 + n) for n in range(100)]
+        assert page.lines[-1].line == 39_999
+    assert link.taken("metrics.jsonl") == metrics.read_bytes()
+    assert metrics.stat().st_size > 2 * limit
+    assert b"\0" not in metrics.read_bytes()
+
+
+def test_what_has_not_arrived_is_not_dropped(tmp_path: Path, link: Link) -> None:
+    log = tmp_path / "rank0.log"
+    shipper = LogShipper(link.send, {"rank0.log": log}, 1 << 20)
+    log.write_bytes(b"x" * 99 + b"\n")
+    shipper.ship()
+    link.is_down = True
+    with log.open("ab") as file:
+        file.write((b"y" * 99 + b"\n") * 50_000)
+    with pytest.raises(ConnectionError):
+        shipper.ship()
+    assert b"\0" not in log.read_bytes()
+    expected = log.read_bytes()
+    link.is_down = False
+    while shipper.ship():
+        pass
+    assert link.taken("rank0.log") == expected
+    assert log.stat().st_blocks * 512 < 1.2 * (1 << 20)
+
+
+def test_limit_that_can_not_be_kept_is_said_once_and_costs_nothing(
+    tmp_path: Path, link: Link, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(log_shipper, "shorten", refuse)
+    log = tmp_path / "rank0.log"
+    shipper = LogShipper(link.send, {"rank0.log": log}, 1 << 20)
+    log.write_bytes((b"y" * 99 + b"\n") * 50_000)
+    while shipper.ship():
+        pass
+    assert link.taken("rank0.log") == log.read_bytes()
+    said = capsys.readouterr().err
+    assert said.count("can't be kept within UTP_MAX_LOG_BYTES: Operation not supported") == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from utp.cluster import rank_log
 from utp.cluster.rank_log import LogEcho
 
 PROGRAM = """
@@ -53,3 +54,20 @@ def test_echo_begins_with_what_comes_after_it(tmp_path: Path) -> None:
         source.write(b"now\n" * 50_000)
         echo.close()
     assert shown.read_bytes() == b"now\n" * 50_000
+
+
+def test_echo_of_a_flood_is_its_beginning_and_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_log, "MAX_ECHO_BYTES", 1 << 20)
+    log, shown = tmp_path / "log", tmp_path / "shown"
+    with shown.open("wb") as target, log.open("ab", buffering=0) as source:
+        echo = LogEcho(log, target.fileno())
+        echo.start()
+        for number in range(100_000):
+            source.write(f"line {number:06} of a run that writes without end\n".encode())
+        source.write(b"ValueError: what it died of\n")
+        echo.close()
+    content = shown.read_bytes()
+    assert len(content) < (1 << 20) + (64 << 10) + 1000
+    assert content.startswith(b"line 000000 of a run")
+    assert f"utp: more than {1 << 20} bytes; all of it is in {log}\n".encode() in content
+    assert content.endswith(b"line 099999 of a run that writes without end\nValueError: what it died of\n")

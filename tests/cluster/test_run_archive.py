@@ -25,6 +25,7 @@ from utp.core.checkpoint import CheckpointStore
 from utp.core.durable import write_json_durably
 from utp.core.journal import AttemptJournal, assemble_run
 from utp.errors import ConfigError
+from utp.logs.shortening import shorten
 from utp.settings import Settings
 
 CONFIG = TrainConfig(root="fruit", model_flavour="builtin/vit-tiny", load_pretrained=False)
@@ -95,6 +96,20 @@ def test_run_comes_out_as_it_went_in(run: RunPaths, elsewhere: Settings, tmp_pat
     assert read_config(unpacked.paths.config) == unpacked.config == CONFIG
     assert (unpacked.original_name, unpacked.store_rows) == (run.name, {"runs": [{"owner": "ann"}]})
     assert content.size_bytes > 600_000
+
+
+def test_log_that_was_shortened_goes_in_without_its_hole(run: RunPaths, elsewhere: Settings, tmp_path: Path) -> None:
+    log = run.attempt(1).log(0)
+    log.write_bytes(b"".join(b"line %06d\n" % number * 64 for number in range(100_000)))
+    shorten(log, 8 << 20)
+    num_lines = log.read_bytes().count(b"\n")
+    export_run(run, tmp_path / "run.zip")
+    came_out = unpack_run(tmp_path / "run.zip", elsewhere).paths.attempt(1).log(0)
+    assert came_out.stat().st_size < 9 << 20
+    content = came_out.read_bytes()
+    assert content.count(b"\n") == num_lines
+    assert content.startswith(b"line 000000\n")
+    assert content.endswith(b"line 099999\n")
 
 
 def test_checkpoints_are_chosen_by_name_or_left_out(run: RunPaths, elsewhere: Settings, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Head:
         self._noting = threading.Lock()
         self._news: set[tuple[str, int]] = set()
         self._swept_at_s = float("-inf")
-        self.logs = LogHub(copies_folder(settings.home), self._find_attempt)
+        self.logs = LogHub(copies_folder(settings.home), self._find_attempt, settings.max_log_bytes)
         self._cleaner = CopyCleaner(database, copies_folder(settings.home))
 
     def register(self, config_json: str, request_json: str, submission_id: str) -> RegisteredRun:

@@ -11,9 +11,13 @@ import os
 import re
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from utp.cluster.log_subscription import Chunk, Subscription
+from utp.logs.places import LOG_SUFFIX
+from utp.logs.shortening import shorten
+from utp.settings import MAX_LOG_BYTES
 
 MAX_TAKE_BYTES = 1 << 20
 _STREAM = re.compile(r"(?:rank[0-9]{1,5}|job)\.log|metrics\.jsonl")
@@ -29,11 +33,15 @@ class LogHub:
     Args:
         copies: folder for the head's own copies.
         find_attempt: gives the directory in which a worker says it writes an attempt; None if that is unknown.
+        max_log_bytes: what a copy of a log may take of the disk.
     """
 
-    def __init__(self, copies: Path, find_attempt: Callable[[str, int], Path | None]) -> None:
+    def __init__(
+        self, copies: Path, find_attempt: Callable[[str, int], Path | None], max_log_bytes: int = MAX_LOG_BYTES
+    ) -> None:
         self._copies = copies
         self._find_attempt = find_attempt
+        self._max_log_bytes = max_log_bytes
         self._lock = threading.Lock()
         self._streams: dict[StreamKey, _Stream] = {}
 
@@ -102,7 +110,8 @@ class LogHub:
         if found is None:
             directory = self._find_attempt(run_id, attempt)  # outside the lock: it may ask the store
             copy = self._copies / run_id / str(attempt) / stream
-            found = _Stream(copy, directory / stream if directory else None)
+            limit = self._max_log_bytes if stream.endswith(LOG_SUFFIX) else None
+            found = _Stream(copy, directory / stream if directory else None, limit)
             with self._lock:
                 found = self._streams.setdefault(key, found)
         return found
@@ -111,9 +120,12 @@ class LogHub:
 class _Stream:
     """One file of one attempt."""
 
-    def __init__(self, copy: Path, original: Path | None) -> None:
+    def __init__(self, copy: Path, original: Path | None, max_bytes: int | None) -> None:
         self._copy = copy
         self._original = original
+        self._max_bytes = max_bytes
+        self._looked_at = 0
+        """Offset up to which the copy's length has been looked at."""
         self._lock = threading.Lock()
         self._subscribers: list[Subscription] = []
         self._is_copied = copy.exists()
@@ -135,7 +147,7 @@ class _Stream:
             fresh = data[self._next - offset :]
             if fresh:
                 if self._is_copied:
-                    _write_at(self._copy, self._next, fresh)
+                    self._write(self._next, fresh)
                 chunk = Chunk(self._next, fresh)
                 self._next += len(fresh)
                 for subscriber in self._subscribers:
@@ -162,6 +174,13 @@ class _Stream:
             for subscriber in self._subscribers:
                 subscriber.close()
             self._subscribers.clear()
+
+    def _write(self, offset: int, data: bytes) -> None:
+        _write_at(self._copy, offset, data)
+        if self._max_bytes is not None and offset - self._looked_at >= self._max_bytes // 16:
+            self._looked_at = offset
+            with suppress(OSError):  # on a file system without holes the copy grows on
+                shorten(self._copy, self._max_bytes)
 
     def _begin(self, offset: int, data: bytes) -> int:
         """Find out whether the head sees the worker's file; if not, the copy starts from the first byte."""

@@ -1,16 +1,22 @@
 """`LogShipper`: brings an attempt's files to the head while they are written.
 
 The files are the truth. It reads them by byte offset, a piece at a time, and moves on when the head has acknowledged:
-what the writer does never waits for it, its memory is one piece, and a head that was away misses nothing.
+what the writer does never waits for it, its memory is one piece, and a head that was away misses nothing. Of a log that
+outgrows its limit it drops the middle, once that has arrived.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from utp.logs.places import LOG_SUFFIX
+from utp.logs.shortening import shorten
+from utp.settings import MAX_LOG_BYTES
 
 MAX_PIECE_BYTES = 256 << 10
 INTERVAL_S = 0.03
@@ -28,12 +34,17 @@ class LogShipper:
     Args:
         send: brings a piece to the head.
         files: stream name to the file, which need not exist yet.
+        max_log_bytes: what a log, of these files, may take of the disk.
     """
 
-    def __init__(self, send: Send, files: Mapping[str, Path]) -> None:
+    def __init__(self, send: Send, files: Mapping[str, Path], max_log_bytes: int = MAX_LOG_BYTES) -> None:
         self._send = send
         self._files = dict(files)
         self._acknowledged = dict.fromkeys(files, 0)
+        self._max_log_bytes = max_log_bytes
+        self._looked_at = dict.fromkeys((name for name in files if name.endswith(LOG_SUFFIX)), 0)
+        """Of each log what had arrived when its length was looked at."""
+        self._is_warned = False
         self._random = random.Random()
         self._closing = threading.Event()
         self._given_up = threading.Event()
@@ -68,6 +79,7 @@ class LogShipper:
                 self.is_fenced = True
                 return False
             self._acknowledged[stream] = following
+            self._keep_within_limit(stream, path)
             is_behind |= len(data) == MAX_PIECE_BYTES or following != offset + len(data)
         return is_behind
 
@@ -91,6 +103,18 @@ class LogShipper:
                 return
             if not is_closing:
                 self._closing.wait(INTERVAL_S)
+
+    def _keep_within_limit(self, stream: str, path: Path) -> None:
+        known_to = self._acknowledged[stream]
+        if known_to - self._looked_at.get(stream, known_to) < self._max_log_bytes // 16:
+            return
+        self._looked_at[stream] = known_to
+        try:
+            shorten(path, self._max_log_bytes, known_to)
+        except OSError as error:  # it is tried again, but goes into the log once
+            if not self._is_warned:
+                sys.stderr.write(f"utp: {path} can't be kept within UTP_MAX_LOG_BYTES: {error.strerror}\n")
+            self._is_warned = True
 
     def _back_off_s(self, failures: int) -> float:
         """Longer each time, and random, so that the workers of a restarted head do not all come at once."""

@@ -7,9 +7,14 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 ECHO_INTERVAL_S = 0.2
+MAX_ECHO_BYTES = 64 << 20
+"""Copied while it is written: Ray keeps a job's output whole, and reads it into memory."""
+ECHO_END_BYTES = 64 << 10
+"""Of the log's end, copied behind the rest where that was too long."""
 
 
 def redirect_output(path: Path) -> int:
@@ -45,6 +50,7 @@ class LogEcho:
         self._descriptor = descriptor
         self._closing = threading.Event()
         self._offset = path.stat().st_size if path.exists() else 0
+        self._left_bytes = MAX_ECHO_BYTES
         self._thread = threading.Thread(target=self._run, name="log-echo", daemon=True)
 
     def start(self) -> None:
@@ -55,6 +61,11 @@ class LogEcho:
         """Copy the rest and end."""
         self._closing.set()
         self._thread.join()
+        if self._left_bytes <= 0:
+            self._offset = max(self._offset, self._path.stat().st_size - ECHO_END_BYTES)
+            self._left_bytes = ECHO_END_BYTES
+            with suppress(OSError):
+                self._copy()
 
     def _run(self) -> None:
         is_closing = False
@@ -62,6 +73,9 @@ class LogEcho:
             is_closing = self._closing.wait(ECHO_INTERVAL_S)
             try:
                 self._copy()
+                if self._left_bytes <= 0:
+                    self._write(f"\nutp: more than {MAX_ECHO_BYTES} bytes; all of it is in {self._path}\n".encode())
+                    return
             except OSError:
                 return  # nobody reads any more; the log itself is whole
 
@@ -70,7 +84,11 @@ class LogEcho:
             return
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            while data := file.read(1 << 16):
+            while self._left_bytes > 0 and (data := file.read(min(self._left_bytes, 1 << 16))):
                 self._offset += len(data)
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
+                self._left_bytes -= len(data)
+                self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._descriptor, data) :]

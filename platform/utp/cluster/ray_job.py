@@ -68,7 +68,8 @@ def job_env(settings: Settings) -> dict[str, str]:
         "UTP_SECRETS_FILE": settings.secrets_file,  # its path: each process reads it by itself
     }
     paths = {name: str(path) for name, path in mounts.items() if path is not None}
-    return {**JOB_ENV, **paths, "UTP_WARM_START": str(int(settings.warm_start))}
+    values = {"UTP_WARM_START": int(settings.warm_start), "UTP_MAX_LOG_BYTES": settings.max_log_bytes}
+    return {**JOB_ENV, **paths, **{name: str(value) for name, value in values.items()}}
 
 
 def parse_request(content: Mapping[str, object]) -> RunRequest:

@@ -19,6 +19,8 @@ from utp.core.checkpoint import CheckpointStore
 from utp.core.checkpoint_choice import BEST, LAST, choose_checkpoint, has_best
 from utp.core.durable import replacing
 from utp.core.journal import LOCK, utc_now
+from utp.logs.places import LOG_SUFFIX
+from utp.logs.shortening import is_hole
 
 MANIFEST_NAME = "MANIFEST.json"
 STORE_NAME = "store.json"
@@ -103,13 +105,16 @@ def _files(root: Path, folder: str, base: Path) -> Iterator[tuple[str, Path]]:
 def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> dict[str, Any]:
     info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
     info.compress_type = zipfile.ZIP_STORED if path.suffix in _PACKED else zipfile.ZIP_DEFLATED
-    digest, left = hashlib.sha256(), info.file_size  # of a log that grows meanwhile, what was there
+    digest, left, size_bytes = hashlib.sha256(), info.file_size, 0  # of a log that grows meanwhile, what was there
     with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
         while piece := source.read(min(_PIECE_BYTES, left)):
+            left -= len(piece)
+            if path.suffix == LOG_SUFFIX and is_hole(piece):
+                continue  # of a log that was shortened: its lines keep their numbers without it
             target.write(piece)
             digest.update(piece)
-            left -= len(piece)
-    return {"path": name, "size_bytes": info.file_size, "sha256": digest.hexdigest()}
+            size_bytes += len(piece)
+    return {"path": name, "size_bytes": size_bytes, "sha256": digest.hexdigest()}
 
 
 def _add_bytes(archive: zipfile.ZipFile, name: str, content: bytes) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def _lead(spec: JobSpec, is_signalled: Callable[[], bool], connect: Connect, wat
         line = HeadLine(connect, name, spec.stop_file, journal.append_log)
         line.start()
         attempt = spec.paths.attempt(spec.attempt)
-        shipper = LogShipper(line.send, {path.name: path for path in (attempt.log(rank=0), attempt.metrics)})
+        files = {path.name: path for path in (attempt.log(rank=0), attempt.metrics)}
+        shipper = LogShipper(line.send, files, get_settings().max_log_bytes)
         shipper.start()
         result: Mapping[str, Any] = {}
         try:
@@ -100,7 +101,7 @@ def _train(
 
 def _follow(spec: JobSpec, connect: Connect, watch: StackWatch) -> Mapping[str, Any]:
     log = spec.paths.attempt(spec.attempt).log(rank())
-    shipper = LogShipper(_Sender(spec, connect).send, {log.name: log})
+    shipper = LogShipper(_Sender(spec, connect).send, {log.name: log}, get_settings().max_log_bytes)
     shipper.start()
     try:
         return _train_beside(spec, watch)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utp.logs.places import open_log
+from utp.logs.shortening import is_hole, next_data
 
 STRIDE_BYTES = 64 << 10
 """A count is kept for so many bytes: 8 bytes of memory each, and the most that is read to find a line."""
@@ -92,6 +93,9 @@ class LineIndex:
             if not (data := file.read(wanted)):
                 break
             self._count(data)
+            if is_hole(data) and (following := next_data(file.fileno(), self._size_bytes)) > self._size_bytes:
+                self._skip(min(following, status.st_size))
+                file.seek(self._size_bytes)
 
     def _count(self, data: bytes) -> None:
         position = 0
@@ -102,6 +106,12 @@ class LineIndex:
             position = end
             if self._size_bytes % STRIDE_BYTES == 0:
                 self._counts.append(self._num_newlines)
+
+    def _skip(self, end: int) -> None:
+        """Count a hole, in which there is no newline."""
+        num_strides = end // STRIDE_BYTES - self._size_bytes // STRIDE_BYTES
+        self._counts.extend([self._num_newlines] * num_strides)
+        self._size_bytes = end
 
 
 class LineIndexes:

@@ -91,6 +91,11 @@ class LineSplitter:
         self._start = self._offset if last > first else self._start
         yield from self.feed(data[last + 1 :])
 
+    def skip(self, num_bytes: int) -> None:
+        """Go on behind bytes that nobody wants to see, such as those of a hole, within a line."""
+        self._offset += num_bytes
+        self._elided_bytes += num_bytes
+
     def unfinished(self) -> RawLine | None:
         """Return the line whose newline has not come yet, and start a new piece of it; None if there is none."""
         return self._take(is_complete=False) if self._offset > self._start else None
@@ -128,6 +133,7 @@ def readable(content: bytes, *, is_cut: bool = False, keep_colours: bool = False
         is_cut: whether the last character may be half a one.
         keep_colours: leave the sequences that set colours as they are; all others go in either case.
     """
+    content = content.rstrip(b"\0") if content[-1:] == b"\0" else content  # the hole of a log that was shortened
     if content.isascii() and (plain := content.decode("ascii")).isprintable():
         return plain  # as most lines: all that follows takes ten times as long
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(content, final=not is_cut)

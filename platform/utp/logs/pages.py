@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from utp.logs.lines import MAX_LINE_BYTES, LineSplitter, RawLine
+from utp.logs.shortening import is_hole, next_data
 
 MAX_PAGE_BYTES = 256 << 10
 MAX_SCAN_BYTES = 16 << 20
@@ -66,7 +68,7 @@ def read_page(
         start = end = min(max(0, offset), size)
         lines, wanted = list[LogLine](), containing.encode().lower()
         room = min(max_bytes, MAX_PAGE_BYTES)
-        for raw in _lines(file, start, min(size, start + MAX_SCAN_BYTES), wanted):
+        for raw in _lines(file, start, size, wanted, MAX_SCAN_BYTES):
             if wanted in raw.content.lower():
                 line = _shown(raw, keep_colours)
                 room -= len(line.text.encode()) + LINE_COST_BYTES
@@ -112,12 +114,23 @@ def read_page_before(
     return LogPage(tuple(reversed(lines)), start, end, size)
 
 
-def _lines(file: BinaryIO, start: int, end: int, wanted: bytes) -> Iterator[RawLine]:
-    """Yield the lines of a range of the file, all that hold `wanted` among them; the last one may be unfinished."""
+def _lines(file: BinaryIO, start: int, end: int, wanted: bytes, max_read_bytes: int = sys.maxsize) -> Iterator[RawLine]:
+    """Yield the lines of a range of the file, all that hold `wanted` among them; the last one may be unfinished.
+
+    It ends early where so much was read; what is in a hole is not.
+    """
     splitter = LineSplitter(start, is_continuation=start > 0 and _read(file, start - 1, 1) != b"\n")
-    for position in range(start, end, _CHUNK_BYTES):
-        data = _read(file, position, min(_CHUNK_BYTES, end - position))
+    position, num_read = start, 0
+    while position < end and num_read < max_read_bytes:
+        data = _read(file, position, min(_CHUNK_BYTES, end - position, max_read_bytes - num_read))
+        if is_hole(data) and (following := min(next_data(file.fileno(), position), end)) > position:
+            splitter.skip(following - position)
+            position = following
+            continue
         yield from splitter.feed(data) if wanted in data.lower() else splitter.feed_without_middle(data)
+        position, num_read = position + len(data), num_read + len(data)
+        if not data:
+            break
     if (unfinished := splitter.unfinished()) is not None:
         yield unfinished
 

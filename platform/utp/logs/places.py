@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from utp.config.paths import RunPaths
 
+LOG_SUFFIX = ".log"
 STREAM = re.compile(r"(?:rank[0-9]{1,5}|job)\.log", re.ASCII)
 """Names of log files; anything else in an attempt's folder is none."""
 RUN_ID = re.compile(r"[0-9a-f]{32}")

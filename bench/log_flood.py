@@ -17,14 +17,17 @@ import statistics
 import tempfile
 import threading
 import time
+from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
 import numpy
 
+from utp.api.events.log_feed import LogTail
+from utp.api.events.log_feeds import PERIOD_S
 from utp.cluster.log_hub import LogHub
 from utp.cluster.log_shipper import LogShipper
-from utp.cluster.log_subscription import Chunk, Subscription
+from utp.logs.line_index import LineIndexes
 from utp.logs.pages import read_page, read_page_before
 
 NUM_WRITERS = 4
@@ -83,15 +86,17 @@ def serve(listener: Listener, hub: LogHub) -> None:
             return  # it is closed
 
 
-def follow(subscription: Subscription, latencies_s: list[float]) -> None:
-    """Take what comes; the latency of a piece is that of its oldest whole line."""
-    while not subscription.is_closed:
-        for item in subscription.take(timeout_s=1):
-            if isinstance(item, Chunk):
-                start = item.data.find(b"\n") + 1
-                written_ns = item.data[start : start + 19]
-                if len(written_ns) == 19:
-                    latencies_s.append((time.time_ns() - int(written_ns)) / 1e9)
+def follow(hub: LogHub, latencies_s: list[float], is_over: threading.Event) -> None:
+    """Read what comes, as the API does for all who follow; of each look the latency of a log's oldest line."""
+    indexes = LineIndexes()
+    tails = [LogTail(partial(hub.file, run_id(writer), 1, LOG), indexes) for writer in range(NUM_WRITERS)]
+    for tail in tails:
+        tail.begin()
+    while not is_over.wait(PERIOD_S):
+        for tail in tails:
+            latencies_s.extend((time.time_ns() - int(line.text[:19])) / 1e9 for line in tail.read()[:1])
+    for tail in tails:
+        tail.close()
 
 
 def flood(num_lines: int, num_products: int, *, is_shipped: bool) -> tuple[float, float, list[float], list[float]]:
@@ -103,13 +108,15 @@ def flood(num_lines: int, num_products: int, *, is_shipped: bool) -> tuple[float
         listener = Listener(address)
         threading.Thread(target=serve, args=(listener, hub), daemon=True).start()
         latencies: list[float] = []
-        for writer in range(NUM_WRITERS):
-            subscription = hub.subscribe(run_id(writer), 1, LOG, 0)
-            threading.Thread(target=follow, args=(subscription, latencies), daemon=True).start()
+        is_over = threading.Event()
+        follower = threading.Thread(target=follow, args=(hub, latencies, is_over), daemon=True)
+        if is_shipped:
+            follower.start()
         wall, cpu = work(folder, num_lines, num_products, address if is_shipped else None)
         pages = [check(folder, hub, writer) for writer in range(NUM_WRITERS)] if is_shipped else []
-        for writer in range(NUM_WRITERS):
-            hub.forget(run_id(writer), 1)
+        is_over.set()
+        if is_shipped:
+            follower.join()
         listener.close()
         return wall, cpu, latencies, [seconds for page in pages for seconds in page]
 

@@ -21,7 +21,7 @@ from utp.cluster.attempt_result import read_result
 from utp.cluster.beats import Beats
 from utp.cluster.copy_cleaner import CopyCleaner
 from utp.cluster.ingest import Ingest
-from utp.cluster.log_hub import LogHub
+from utp.cluster.log_hub import METRICS, LogHub
 from utp.cluster.run_channel import RegisteredRun
 from utp.config.loading import parse_config
 from utp.config.paths import RunPaths
@@ -37,7 +37,6 @@ from utp.store.repositories.run_places import RunPlace, RunPlaces
 from utp.store.repositories.run_queue import QueueRepository
 from utp.store.states import RunState
 
-METRICS = "metrics.jsonl"
 PLACE_AGE_S = 1.0
 """How long a run's newest attempt is taken from memory; as long may a superseded one still be heard."""
 SWEEP_S = 5.0

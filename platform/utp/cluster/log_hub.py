@@ -1,27 +1,24 @@
-"""`LogHub`: takes the files of running attempts piece by piece, keeps a copy where the head can't see them, and fans
-them out to whoever follows.
+"""`LogHub`: takes the files of running attempts piece by piece, and keeps a copy where the head can't see them.
 
 The worker's file is the source. A hub that was restarted finds out from the files how far it is; nobody is counted on
-to remember.
+to remember. Who follows a log reads the same file (`utp.api.events.log_feeds`), so that a slow reader is nothing that
+the hub would know of.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
-from utp.cluster.log_subscription import Chunk, Subscription
-from utp.logs.places import LOG_SUFFIX
+from utp.logs.places import RUN_ID, STREAM
 from utp.logs.shortening import shorten
 from utp.settings import MAX_LOG_BYTES
 
 MAX_TAKE_BYTES = 1 << 20
-_STREAM = re.compile(r"(?:rank[0-9]{1,5}|job)\.log|metrics\.jsonl")
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
+METRICS = "metrics.jsonl"
 
 StreamKey = tuple[str, int, str]
 """Run id, attempt, file name."""
@@ -55,39 +52,12 @@ class LogHub:
             raise ValueError(f"offset has to be 0 or more and data {MAX_TAKE_BYTES} bytes, got {offset}, {len(data)}")
         return self._stream(run_id, attempt, stream).take(offset, data)
 
-    def subscribe(
-        self, run_id: str, attempt: int, stream: str, offset: int, notify: Callable[[], None] = lambda: None
-    ) -> Subscription:
-        """Follow a file from an offset on; what is in it already comes as a `Gap`, to be read by `read`.
-
-        Args:
-            run_id: of the run.
-            attempt: its number.
-            stream: file name.
-            offset: of the first byte wanted.
-            notify: called, from any thread, whenever there is something to take.
-        """
-        return self._stream(run_id, attempt, stream).subscribe(offset, notify)
-
-    def unsubscribe(self, run_id: str, attempt: int, stream: str, subscription: Subscription) -> None:
-        """End a subscription; one that is unknown is fine."""
-        self._stream(run_id, attempt, stream).unsubscribe(subscription)
-
     def file(self, run_id: str, attempt: int, stream: str) -> Path:
         """Return where the file can be read on the head: the worker's own, or the copy. It may not exist yet."""
         return self._stream(run_id, attempt, stream).file
 
-    def read(self, run_id: str, attempt: int, stream: str, start: int, end: int) -> bytes:
-        """Return bytes of the file, to fill a `Gap`; at most `MAX_TAKE_BYTES`, fewer where it ends."""
-        try:
-            with self.file(run_id, attempt, stream).open("rb") as file:
-                file.seek(start)
-                return file.read(min(end - start, MAX_TAKE_BYTES))
-        except FileNotFoundError:
-            return b""
-
     def forget(self, run_id: str, attempt: int) -> None:
-        """Let go of an attempt that has ended; its files stay, and its subscribers are told."""
+        """Let go of an attempt that has ended; its files stay."""
         self._forget(lambda key: key[:2] == (run_id, attempt))
 
     def forget_others(self, live: Collection[tuple[str, int]]) -> None:
@@ -96,13 +66,12 @@ class LogHub:
 
     def _forget(self, is_over: Callable[[StreamKey], bool]) -> None:
         with self._lock:
-            keys = [key for key in self._streams if is_over(key)]
-            streams = [self._streams.pop(key) for key in keys]
-        for stream in streams:
-            stream.close()
+            for key in [key for key in self._streams if is_over(key)]:
+                del self._streams[key]
 
     def _stream(self, run_id: str, attempt: int, stream: str) -> _Stream:
-        if not _RUN_ID.fullmatch(run_id) or attempt < 1 or not _STREAM.fullmatch(stream):
+        is_log = STREAM.fullmatch(stream) is not None
+        if not RUN_ID.fullmatch(run_id) or attempt < 1 or not (is_log or stream == METRICS):
             raise ValueError(f"no such stream: run_id {run_id!r}, attempt {attempt}, stream {stream!r}")
         key = (run_id, attempt, stream)
         with self._lock:
@@ -110,8 +79,8 @@ class LogHub:
         if found is None:
             directory = self._find_attempt(run_id, attempt)  # outside the lock: it may ask the store
             copy = self._copies / run_id / str(attempt) / stream
-            limit = self._max_log_bytes if stream.endswith(LOG_SUFFIX) else None
-            found = _Stream(copy, directory / stream if directory else None, limit)
+            original = directory / stream if directory else None
+            found = _Stream(copy, original, self._max_log_bytes if is_log else None)
             with self._lock:
                 found = self._streams.setdefault(key, found)
         return found
@@ -127,7 +96,6 @@ class _Stream:
         self._looked_at = 0
         """Offset up to which the copy's length has been looked at."""
         self._lock = threading.Lock()
-        self._subscribers: list[Subscription] = []
         self._is_copied = copy.exists()
         self._next: int | None = copy.stat().st_size if self._is_copied else None
         """Offset of the first byte not taken; None before the first piece."""
@@ -148,32 +116,8 @@ class _Stream:
             if fresh:
                 if self._is_copied:
                     self._write(self._next, fresh)
-                chunk = Chunk(self._next, fresh)
                 self._next += len(fresh)
-                for subscriber in self._subscribers:
-                    subscriber.publish(chunk)
             return self._next
-
-    def subscribe(self, offset: int, notify: Callable[[], None]) -> Subscription:
-        with self._lock:
-            known = self._next
-            if known is None:
-                known = self.file.stat().st_size if self.file.exists() else 0
-            subscription = Subscription(offset, known, notify)
-            self._subscribers.append(subscription)
-            return subscription
-
-    def unsubscribe(self, subscription: Subscription) -> None:
-        with self._lock:
-            if subscription in self._subscribers:
-                self._subscribers.remove(subscription)
-        subscription.close()
-
-    def close(self) -> None:
-        with self._lock:
-            for subscriber in self._subscribers:
-                subscriber.close()
-            self._subscribers.clear()
 
     def _write(self, offset: int, data: bytes) -> None:
         _write_at(self._copy, offset, data)

@@ -32,8 +32,9 @@ from utp.cluster.ray_nodes import list_ray_nodes
 from utp.cluster.shutdown import is_closing
 from utp.cluster.store_inventory import StoreInventory
 from utp.cluster.warm_keeper import WarmKeeper
-from utp.settings import get_settings
+from utp.settings import Settings, get_settings
 from utp.store.database import open_database
+from utp.store.engines import database_url
 from utp.store.errors import StoreError
 from utp.store.recorder import Recorder
 from utp.store.repositories.run_queue import ActiveRow, QueueRepository
@@ -58,6 +59,10 @@ class HeadActor(Head):
     def ping(self) -> bool:
         """Answer, once it is up."""
         return True
+
+    def places(self) -> Mapping[str, str]:
+        """Return `places_of` what this process has in its environment."""
+        return places_of(get_settings())
 
 
 class ProbeActor:
@@ -159,6 +164,29 @@ def start_actors(dashboard: str, *, timeout_s: float = 120.0) -> None:
         .remote(dashboard, read_policy(get_settings())),
     ]
     ray.get([actor.ping.remote() for actor in actors], timeout=timeout_s)
+
+
+def has_actors() -> bool:
+    """Whether a platform is there, ours or another. Ray is connected."""
+    return HEAD in ray.util.list_named_actors()
+
+
+def ask_places() -> Mapping[str, str]:
+    """Return `places_of` the platform that is there. Ray is connected."""
+    head = ray.get_actor(HEAD, namespace=NAMESPACE)
+    return cast("Mapping[str, str]", ray.get(head.places.remote(), timeout=CALL_TIMEOUT_S))
+
+
+def places_of(settings: Settings) -> Mapping[str, str]:
+    """Return, by variable, what all processes of one platform have to agree on; no password among it."""
+    mounts = {
+        "UTP_HOME": settings.home,
+        "DATASETS_DIR": settings.datasets_dir,
+        "SHARED_LOGS_DIR": settings.shared_logs_dir,
+        "MODELS_DIR": settings.models_dir,
+    }
+    paths = {name: "" if path is None else str(path.absolute()) for name, path in mounts.items()}
+    return {**paths, "UTP_DATABASE_URL": database_url(settings).render_as_string(hide_password=True)}
 
 
 def end_actors() -> None:

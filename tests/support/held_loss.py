@@ -34,6 +34,8 @@ class HeldOptions:
     """Calls of this process, or checkpoints, that pass first."""
     then_allocate_mb: int = 0
     """Memory that is taken once the file is gone."""
+    print_lines: int = 0
+    """Lines that each call of a training step prints."""
     tell_secret: str = ""
     """File that gets the digest of HF_TOKEN as this process has it."""
 
@@ -52,6 +54,9 @@ def build(options: HeldOptions, *, is_training: bool) -> SampleLoss:
         calls += 1
         if is_held and calls == options.after + 1 and wait_while(Path(options.hold)):
             taken.append(bytearray(os.urandom(1) * (options.then_allocate_mb << 20)))
+        if is_training:
+            for number in range(options.print_lines):
+                print(f"{number:09} of call {calls} ".ljust(99, "."))
         return functional.cross_entropy(logits.float(), targets, reduction="none")
 
     return loss

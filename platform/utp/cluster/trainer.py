@@ -41,8 +41,11 @@ COLLECTIVE_TIMEOUT_S = 1800
 """A rank that waits for so long for another gives up; an evaluation's metrics take rank 0 minutes, not hours."""
 
 
-WORKER_ENV = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
-"""DDP warns in C++ of each model that has no unused weights; it can't be told otherwise once torch is imported."""
+WORKER_ENV = {
+    "TORCH_CPP_LOG_LEVEL": "ERROR",  # DDP warns in C++ of each model that has no unused weights
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # else what a plug-in prints stands in the log twice: Ray Train logs it too
+}
+"""Of Ray Train's workers, where it can't be set any more once torch is imported."""
 
 
 class WorkersChoiceBackend(_TorchBackend):

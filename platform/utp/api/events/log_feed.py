@@ -96,12 +96,16 @@ class LogTail:
 
     def _skip(self, descriptor: int, target: int) -> None:
         """Go to the first line that begins behind an offset; what is passed by is only counted."""
-        passed = os.pread(descriptor, target - self._offset, self._offset)
-        end = passed.rfind(b"\n") + 1
-        if end > 0:
-            self._number += passed.count(b"\n")
-            self._offset += end
-            self._splitter = LineSplitter(self._offset)
+        num_newlines, end = 0, self._offset
+        for position in range(self._offset, target, MAX_READ_BYTES):
+            passed = os.pread(descriptor, min(MAX_READ_BYTES, target - position), position)
+            if last := passed.rfind(b"\n") + 1:
+                num_newlines += passed.count(b"\n")
+                end = position + last
+        if end > self._offset:
+            self._number += num_newlines
+            self._offset = end
+            self._splitter = LineSplitter(end)
 
     def close(self) -> None:
         """Let go of the file."""

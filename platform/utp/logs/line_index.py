@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utp.logs.places import open_log
-from utp.logs.shortening import is_hole, next_data
+from utp.logs.shortening import end_of_hole, is_hole, next_data
 
 STRIDE_BYTES = 64 << 10
 """A count is kept for so many bytes: 8 bytes of memory each, and the most that is read to find a line."""
 MAX_INDEXES = 256
 """Files whose counts are kept, the ones used last."""
+MIN_DROPPED_BYTES = 32 << 10
+"""What is dropped from a log at once is more, and what a file system has not put into blocks yet mostly less."""
 _READ_BYTES = 1 << 20
 
 
@@ -67,6 +69,7 @@ class LineIndex:
         self._path = path
         self._lock = threading.Lock()
         self._identity: tuple[int, int] | None = None
+        self._missing_bytes = self._end_of_hole = 0
         self._start_over()
 
     @contextmanager
@@ -84,8 +87,12 @@ class LineIndex:
 
     def _extend(self, file: BinaryIO) -> None:
         status = os.fstat(file.fileno())
-        if self._identity != (status.st_dev, status.st_ino) or status.st_size < self._size_bytes:
-            self._start_over()  # another file, or one that was cut off
+        if (
+            self._identity != (status.st_dev, status.st_ino)
+            or status.st_size < self._size_bytes
+            or self._is_shortened(file, status)
+        ):
+            self._start_over()  # another file, or one that was cut off, or whose newlines were moved
             self._identity = (status.st_dev, status.st_ino)
         file.seek(self._size_bytes)
         while self._size_bytes < status.st_size:
@@ -96,6 +103,15 @@ class LineIndex:
             if is_hole(data) and (following := next_data(file.fileno(), self._size_bytes)) > self._size_bytes:
                 self._skip(min(following, status.st_size))
                 file.seek(self._size_bytes)
+
+    def _is_shortened(self, file: BinaryIO, status: os.stat_result) -> bool:
+        """Whether more of the middle was dropped since the last look; asked at length only where blocks are missing."""
+        missing, before = status.st_size - status.st_blocks * 512, self._missing_bytes
+        self._missing_bytes = missing
+        if missing <= max(0, before) + MIN_DROPPED_BYTES:
+            return False
+        end, self._end_of_hole = self._end_of_hole, end_of_hole(file.fileno())
+        return self._end_of_hole != end
 
     def _count(self, data: bytes) -> None:
         position = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utp.logs.lines import MAX_LINE_BYTES, LineSplitter, RawLine
-from utp.logs.shortening import is_hole, next_data
+from utp.logs.shortening import end_of_dropped, is_hole, next_data
 
 MAX_PAGE_BYTES = 256 << 10
 MAX_SCAN_BYTES = 16 << 20
@@ -117,7 +117,7 @@ def read_page_before(
 def _lines(file: BinaryIO, start: int, end: int, wanted: bytes, max_read_bytes: int = sys.maxsize) -> Iterator[RawLine]:
     """Yield the lines of a range of the file, all that hold `wanted` among them; the last one may be unfinished.
 
-    It ends early where so much was read; what is in a hole is not.
+    It ends early where so much was read. What was dropped from the log is passed by: it is the marker's line.
     """
     splitter = LineSplitter(start, is_continuation=start > 0 and _read(file, start - 1, 1) != b"\n")
     position, num_read = start, 0
@@ -127,8 +127,15 @@ def _lines(file: BinaryIO, start: int, end: int, wanted: bytes, max_read_bytes: 
             splitter.skip(following - position)
             position = following
             continue
-        yield from splitter.feed(data) if wanted in data.lower() else splitter.feed_without_middle(data)
         position, num_read = position + len(data), num_read + len(data)
+        for raw in splitter.feed(data) if wanted in data.lower() else splitter.feed_without_middle(data):
+            dropped_to = min(end_of_dropped(file.fileno(), raw.start, raw.content), end)
+            if dropped_to > raw.end:
+                position = raw.end = dropped_to
+                splitter = LineSplitter(position, is_continuation=_read(file, position - 1, 1) != b"\n")
+                yield raw
+                break
+            yield raw
         if not data:
             break
     if (unfinished := splitter.unfinished()) is not None:

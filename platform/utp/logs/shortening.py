@@ -20,6 +20,7 @@ FIRST_SHARE, LAST_SHARE = 1 / 8, 1 / 2
 NEWLINES_SHARE = 1 / 16
 """Of the limit: the most newlines that stand for dropped lines. Where more lines go, later ones move up."""
 MARKER_BYTES = 200
+_MARKER_BEGINS = b"[utp dropped "
 _MARKER = re.compile(rb"\[utp dropped (\d+) lines, (\d+) bytes: [^\n\0]*\]")
 _PUNCH_HOLE = 0x03
 """FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE."""
@@ -66,19 +67,25 @@ def shorten(path: Path, max_bytes: int, end: int | None = None) -> bool:
 
 
 def next_data(descriptor: int, offset: int) -> int:
-    """Return where the next byte is that is in no hole, from `offset` on; the file's end where none is.
-
-    The descriptor's own position stays as it is.
-    """
-    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    """Return where the next byte is that is in no hole, from `offset` on; the file's end where none is."""
     try:
-        return os.lseek(descriptor, offset, os.SEEK_DATA)
+        return _seek(descriptor, offset, os.SEEK_DATA)
     except OSError as error:
         if error.errno == errno.ENXIO:
             return os.fstat(descriptor).st_size
         return offset  # this file system can't say
-    finally:
-        os.lseek(descriptor, position, os.SEEK_SET)
+
+
+def end_of_dropped(descriptor: int, start: int, line: bytes) -> int:
+    """Return where what was dropped at `start` ends, if that is what the line there says; else `start`."""
+    return _read_marker(descriptor, start).end if line.startswith(_MARKER_BEGINS) else start
+
+
+def end_of_hole(descriptor: int) -> int:
+    """Return where a file's first hole ends, 0 where it has none: it tells whether more was dropped."""
+    size = os.fstat(descriptor).st_size
+    start = _seek(descriptor, 0, os.SEEK_HOLE) if size else 0
+    return next_data(descriptor, start) if start < size else 0
 
 
 def is_hole(data: bytes) -> bool:
@@ -91,15 +98,24 @@ def _find_dropped(descriptor: int, first: int) -> _Dropped:
     near = os.pread(descriptor, min(first, _SEARCHED_BYTES), first - 1)
     is_within_line = _MARKER.match(near, 1) or b"\n" not in near
     start = first if is_within_line else first + near.index(b"\n")
+    return _read_marker(descriptor, start)
+
+
+def _read_marker(descriptor: int, start: int) -> _Dropped:
     marker = _MARKER.match(os.pread(descriptor, MARKER_BYTES, start))
     end = start + int(marker[2]) if marker else start
-    if marker is None or _next_hole(descriptor, start) >= min(end, os.fstat(descriptor).st_size):
+    if marker is None or _seek(descriptor, start, os.SEEK_HOLE) >= min(end, os.fstat(descriptor).st_size):
         return _Dropped(start, start, 0)  # without a hole it is but a line that looks like one of ours
     return _Dropped(start, end, int(marker[1]))
 
 
-def _next_hole(descriptor: int, offset: int) -> int:
-    return os.lseek(descriptor, offset, os.SEEK_HOLE)
+def _seek(descriptor: int, offset: int, whence: int) -> int:
+    """As `lseek`, but leave the descriptor's own position, which a file object counts on, as it is."""
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    try:
+        return os.lseek(descriptor, offset, whence)
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
 
 
 def _line_start(descriptor: int, lowest: int, wanted: int) -> int:

@@ -128,7 +128,6 @@ class GpuRegistry:
             cpus_total=node.resources.get("CPU", 0.0),
             cpus_free=node.free_resources.get("CPU", 0.0),
             num_gpus_free=node.free_resources.get("GPU", 0.0),
-            seen_s_ago=self._clock() - self._seen.get(node.node_id, float("-inf")),
         )
         samples = self._samples.get(node.node_id)
         if not samples:

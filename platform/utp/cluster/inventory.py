@@ -83,8 +83,6 @@ class NodeState:
     shm_free_bytes: int = 0
     """Shared memory, in which data loader processes hand over their batches: `/dev/shm`."""
     gpus: tuple[GpuState, ...] = ()
-    seen_s_ago: float = 0.0
-    """Seconds since its probe last reported; infinite where it never did."""
 
 
 class Inventory(Protocol):

@@ -34,7 +34,6 @@ class PredictionFacts:
     epoch: int
     step: int
     classes: Sequence[str]
-    data_fingerprint: str | None
     num_rows: int
 
 
@@ -154,6 +153,5 @@ def _facts(name: str, source: Any) -> PredictionFacts:
         epoch=int(content.get("epoch") or 0),
         step=int(content.get("step") or 0),
         classes=[str(one) for one in content.get("classes", [])],
-        data_fingerprint=content.get("data_fingerprint"),
         num_rows=source.metadata.num_rows,
     )

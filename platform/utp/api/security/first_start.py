@@ -9,8 +9,6 @@ from utp.errors import ConfigError
 from utp.settings import Settings
 from utp.store.recorder import Recorder
 
-MIN_SECRET = 32
-
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address to listen on."""

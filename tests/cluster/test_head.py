@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -422,3 +423,28 @@ def test_checkpoints_are_recorded_with_the_best_and_forgotten_when_pruned(platfo
     platform.restart()
     assert recorded() == [(2, True, 0.2), (3, False, None)]
     assert platform.run(worker.run_id).best_value == 0.2
+
+
+@pytest.mark.parametrize("is_disk_full", [False, True])
+def test_who_sees_that_a_run_has_ended_finds_its_files_and_a_full_disk_keeps_none_from_ending(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, is_disk_full: bool
+) -> None:
+    worker = platform.submit()
+    worker.start()
+    worker.train(1, 3)
+    there_at_the_end = list[bool]()
+    end_attempt = Recorder.end_attempt
+
+    def look_and_end(*arguments: Any, **options: Any) -> Any:
+        there_at_the_end.append(worker.paths.result.exists() and worker.paths.metrics.exists())
+        return end_attempt(*arguments, **options)
+
+    def refuse(_: RunPaths) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Recorder, "end_attempt", look_and_end)
+    if is_disk_full:
+        monkeypatch.setattr("utp.cluster.head.assemble_run", refuse)
+    worker.end()
+    assert there_at_the_end == [not is_disk_full]
+    assert platform.run(worker.run_id).state is RunState.SUCCEEDED

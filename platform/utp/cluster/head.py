@@ -127,9 +127,8 @@ class Head:
             return None
         with self._ingesting:
             self._take_last(place)
+            _assemble(paths)  # first: who sees that the run has ended finds its files
             state = self._ingest.end_attempt(run_id, attempt, result)
-            if paths.attempts.is_dir():
-                assemble_run(paths)
         self.logs.forget(run_id, attempt)
         return state
 
@@ -197,3 +196,12 @@ class Head:
 
 def _paths(place: RunPlace) -> RunPaths:
     return RunPaths(Path(place.run_dir), Path(place.checkpoint_dir))
+
+
+def _assemble(paths: RunPaths) -> None:
+    if not paths.attempts.is_dir():
+        return  # this machine does not see the run's files
+    try:
+        assemble_run(paths)
+    except OSError as error:  # a full disk keeps no run from ending
+        logger.warning("%s: its files were not put together: %s", paths.run_dir, error)

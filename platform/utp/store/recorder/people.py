@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,9 +176,28 @@ class PeopleWriter(Writer):
         self, *, actor: str, action: str, object_type: str, object_id: str, detail: Mapping[str, Any] | None = None
     ) -> None:
         """Note who did what; never a secret."""
-        row = {"actor": actor, "action": action, "object_type": object_type, "object_id": object_id}
-        values = {**row, "detail": dict(detail) if detail else None}
-        self._database.write(lambda tx: tx.connection.execute(insert(AuditEntry).values(**values, at=tx.now)).close())
+        self.add_audit_entries(
+            actor=actor, action=action, object_type=object_type, object_ids=[object_id], detail=detail
+        )
+
+    def add_audit_entries(
+        self,
+        *,
+        actor: str,
+        action: str,
+        object_type: str,
+        object_ids: Sequence[str],
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note who did the same to several things, an entry each."""
+
+        def work(tx: Transaction) -> None:
+            same = {"actor": actor, "action": action, "object_type": object_type, "at": tx.now}
+            same["detail"] = dict(detail) if detail else None
+            tx.connection.execute(insert(AuditEntry), [{**same, "object_id": object_id} for object_id in object_ids])
+
+        if object_ids:
+            self._database.write(work)
 
 
 def _insert_user(tx: Transaction, name: str, role: Role) -> str:

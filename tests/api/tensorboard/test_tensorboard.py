@@ -161,6 +161,34 @@ def test_login_is_not_passed_on(
     assert not {"cookie", "authorization", "x-forwarded-for", "origin"} & set(seen)
 
 
+def test_clients_that_leave_before_the_answer_hold_no_place(
+    client: TestClient, services: Services, project_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("utp.api.tensorboard.proxy.MAX_REQUESTS", 2)
+    url = board_of(client, project_id=project_id)
+    assert client.get(url).status_code == 200
+    headers = [(b"host", b"localhost:8000"), (b"authorization", client.headers["Authorization"].encode())]
+    place = {"path": url, "raw_path": url.encode(), "query_string": b"", "root_path": ""}
+    scope = {"type": "http", "method": "POST", "scheme": "http", "http_version": "1.1", "headers": headers, **place}
+
+    async def leave() -> None:
+        words = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> Any:
+            return next(words, {"type": "http.disconnect"})
+
+        async def send(_message: Any) -> None:
+            return None
+
+        await client.app({**scope, "asgi": {"version": "3.0", "spec_version": "2.3"}}, receive, send)
+
+    assert client.portal is not None
+    for _ in range(3):
+        client.portal.call(leave)
+    assert services.boards.open(url.split("/")[2], dict).num_requests == 0
+    assert client.get(url).status_code == 200
+
+
 def test_board_that_died_is_started_again(client: TestClient, services: Services, project_id: str) -> None:
     url = board_of(client, project_id=project_id)
     board = services.boards.open(url.split("/")[2], dict)

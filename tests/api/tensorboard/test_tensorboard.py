@@ -189,6 +189,18 @@ def test_clients_that_leave_before_the_answer_hold_no_place(
     assert client.get(url).status_code == 200
 
 
+def test_name_that_came_to_mean_another_run_shows_that_one(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    board = Board("one", {"run": tmp_path / "old"})
+    try:
+        board.link({"run": tmp_path / "new", "run 1234": tmp_path / "old"})
+        links = {link.name: link.readlink().name for link in (board.socket.parent / "runs").iterdir()}
+        assert links == {"run": "new", "run 1234": "old"}
+    finally:
+        board.close()
+
+
 def test_board_that_died_is_started_again(client: TestClient, services: Services, project_id: str) -> None:
     url = board_of(client, project_id=project_id)
     board = services.boards.open(url.split("/")[2], dict)

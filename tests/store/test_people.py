@@ -72,6 +72,22 @@ def test_disabled_user_is_out_at_once(recorder: Recorder, people: PeopleReposito
     assert recorder.open_session("token", "again") is None
 
 
+def test_what_a_disabled_user_signed_in_with_stays_ended_when_they_come_back(
+    recorder: Recorder, people: PeopleRepository, user_id: str
+) -> None:
+    other = recorder.add_user("other", Role.ADMIN)
+    for owner, name in ((user_id, "token"), (other, "theirs")):
+        recorder.add_token(owner, name="t", scope=Scope.ADMIN, hash=name, life_s=DAY_S)
+    recorder.open_session("token", "session")
+    recorder.add_login_link(user_id, "link")
+    for is_disabled in (True, False):
+        recorder.change_user(user_id, {"is_disabled": is_disabled})
+    assert people.find_token("token") is None
+    assert people.find_session("session") is None
+    assert [recorder.open_session(code, "new") for code in ("token", "link")] == [None, None]
+    assert people.find_token("theirs") is not None
+
+
 def test_first_admin_is_added_once_and_never_after_a_sign_in(recorder: Recorder, people: PeopleRepository) -> None:
     assert [recorder.add_first_admin(code) for code in ("a", "b")] == [True, True]
     assert [(user.name, user.role) for user in people.list_users()] == [("admin", Role.ADMIN)]

@@ -65,7 +65,7 @@ def test_pages_hold_each_run_once_in_every_order_also_where_values_are_equal_or_
 def test_text_of_a_filter_is_text_and_no_pattern_or_sql(
     recorder: Recorder, database: Database, settings: Settings
 ) -> None:
-    tags = ["50%", "a_b", "it's", 'say "x"', "grün", "back\\slash"]
+    tags = ["50%", "a_b", "it's", 'say "x"', "grün", "back\\slash", "best", "Best", "best of all"]
     ids = {tag: recorder.queue_run(CONFIG, REQUEST, tags=[tag], settings=settings).id for tag in tags}
     lists = RunLists(database)
     for tag, run_id in ids.items():
@@ -74,6 +74,8 @@ def test_text_of_a_filter_is_text_and_no_pattern_or_sql(
         assert lists.read(RunFilter(tag=text)).total == 0, text
         assert lists.read(RunFilter(owner=text)).total == 0, text
     assert lists.read(RunFilter(search="0%")).total == 1
+    for text, num_found in (("grün", 1), ('"', 1), ("\\", 1), ("BEST", 3)):
+        assert lists.read(RunFilter(search=text)).total == num_found, text
     assert lists.read(RunFilter()).total == len(tags)
 
 

@@ -1,4 +1,7 @@
-"""Cursor paging: a page begins behind the sort key and id of the last row before it, so no row is shown twice."""
+"""Cursor paging: a page begins behind the sort key and id of the last row before it, so no row is shown twice.
+
+That row may be gone by then.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,8 @@ PageDep = Annotated[PageRequest, Depends(_page_request)]
 
 def make_cursor(*parts: Any) -> str:
     """Return an opaque cursor that holds JSON values."""
-    return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)  # a name of 200 signs has to fit
+    return base64.urlsafe_b64encode(text.encode(errors="surrogatepass")).decode().rstrip("=")
 
 
 def read_cursor(cursor: str, num_parts: int) -> list[Any]:
@@ -68,8 +72,13 @@ def read_cursor(cursor: str, num_parts: int) -> list[Any]:
     except (binascii.Error, ValueError, RecursionError):
         parts = None
     if not isinstance(parts, list) or len(parts) != num_parts or not all(map(_is_sortable, parts)):
-        raise InvalidRequest("cursor", cursor, "is not a cursor of this list", "take next_cursor of the page before")
+        raise wrong_cursor(cursor)
     return parts
+
+
+def wrong_cursor(cursor: str | None) -> InvalidRequest:
+    """Return what is said of a cursor that this list has never given."""
+    return InvalidRequest("cursor", cursor, "is not a cursor of this list", "take next_cursor of the page before")
 
 
 def _is_sortable(part: object) -> bool:
@@ -100,15 +109,19 @@ def page_in_memory(
 ) -> tuple[Sequence[Row], str | None]:
     """Sort and cut a short list (projects, users, agents) that was read whole; none sorts last."""
     name, descends = page.sort_key(tuple(sorts), default)
-    value_of = sorts[name]
 
-    def key(row: Row) -> tuple[bool, Any, str]:
-        value = value_of(row)
-        return value is None, "" if value is None else value, id_of(row)
+    def key(row: Row) -> tuple[Any, str]:
+        return sorts[name](row), id_of(row)
 
-    present = sorted((row for row in rows if value_of(row) is not None), key=key, reverse=descends)
-    ordered = [*present, *sorted((row for row in rows if value_of(row) is None), key=id_of)]
-    last = page.after(1)
-    ids = [id_of(row) for row in ordered]
-    start = ids.index(last[0]) + 1 if last is not None and last[0] in ids else 0
-    return cut_page(ordered[start : start + page.limit + 1], page.limit, lambda row: (id_of(row),))
+    present = sorted((row for row in rows if key(row)[0] is not None), key=key, reverse=descends)
+    absent = sorted((row for row in rows if key(row)[0] is None), key=id_of)
+    last = page.after(2)
+    if last is not None:
+        try:
+            if last[0] is not None:
+                present = [row for row in present if (key(row) < tuple(last) if descends else key(row) > tuple(last))]
+            else:
+                present, absent = [], [row for row in absent if id_of(row) > last[1]]
+        except TypeError:
+            raise wrong_cursor(page.cursor) from None
+    return cut_page([*present, *absent][: page.limit + 1], page.limit, key)

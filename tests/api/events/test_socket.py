@@ -363,3 +363,20 @@ def test_who_loses_a_project_is_told_to_come_back(
         user_id = member.get("/api/v1/me").json()["id"]
         recorder.set_member(project_id, user_id, is_member=False)
         assert Socket(session).hear() == {"type": "goodbye", "reason": "your rights have changed"}
+
+
+def test_log_that_can_not_be_read_ends_one_subscription_and_not_the_socket(
+    socket: Socket, run: LiveRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_tail: log_feed.LogTail) -> int:
+        raise PermissionError(13, "Permission denied", "/canary/rank0.log")
+
+    monkeypatch.setattr(log_feed.LogTail, "begin", refuse)
+    socket.subscribe(1, topic="run", run_id=run.id)
+    socket.say(op="sub", id=2, topic="log", run_id=run.id, stream="rank0.log", from_line=0)
+    problem = socket.hear("error")["problem"]
+    assert problem["status"] == 500
+    assert "canary" not in str(problem)
+    run.rows({"kind": "train", "step": 1, "train_loss": 0.5})
+    run.end_attempt()
+    assert socket.hear("run_event")["id"] == 1

@@ -388,3 +388,16 @@ def test_run_whose_workers_cannot_share_a_batch_is_refused_before_any_is_queued(
     assert client.get(RUNS).json()["items"] == []
     asked["request"] = {"num_workers": 3, "min_workers": 1}
     assert client.post(RUNS, json=asked).status_code == 201
+
+
+def test_audit_trail_names_each_run_of_a_mass_action_and_no_dry_run(client: TestClient, queue: Queue) -> None:
+    runs = [queue()["id"] for _ in range(2)]
+    client.delete(f"{RUNS}/{runs[0]}", params={"dry_run": True})
+    client.post(f"{RUNS}/bulk", json={"action": "stop", "run_ids": [*runs, "b" * 32]})
+    client.delete(f"{RUNS}/{runs[0]}")
+    entries = client.get("/api/v1/audit", params={"limit": 3}).json()["items"]
+    assert [(one["action"], one["object_id"], one["detail"]) for one in entries] == [
+        ("delete_run", runs[0], {"run_id": runs[0]}),
+        ("act_on_runs", runs[1], {"action": "stop"}),
+        ("act_on_runs", runs[0], {"action": "stop"}),
+    ]

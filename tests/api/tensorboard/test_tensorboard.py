@@ -161,6 +161,46 @@ def test_login_is_not_passed_on(
     assert not {"cookie", "authorization", "x-forwarded-for", "origin"} & set(seen)
 
 
+def test_clients_that_leave_before_the_answer_hold_no_place(
+    client: TestClient, services: Services, project_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("utp.api.tensorboard.proxy.MAX_REQUESTS", 2)
+    url = board_of(client, project_id=project_id)
+    assert client.get(url).status_code == 200
+    headers = [(b"host", b"localhost:8000"), (b"authorization", client.headers["Authorization"].encode())]
+    place = {"path": url, "raw_path": url.encode(), "query_string": b"", "root_path": ""}
+    scope = {"type": "http", "method": "POST", "scheme": "http", "http_version": "1.1", "headers": headers, **place}
+
+    async def leave() -> None:
+        words = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> Any:
+            return next(words, {"type": "http.disconnect"})
+
+        async def send(_message: Any) -> None:
+            return None
+
+        await client.app({**scope, "asgi": {"version": "3.0", "spec_version": "2.3"}}, receive, send)
+
+    assert client.portal is not None
+    for _ in range(3):
+        client.portal.call(leave)
+    assert services.boards.open(url.split("/")[2], dict).num_requests == 0
+    assert client.get(url).status_code == 200
+
+
+def test_name_that_came_to_mean_another_run_shows_that_one(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    board = Board("one", {"run": tmp_path / "old"})
+    try:
+        board.link({"run": tmp_path / "new", "run 1234": tmp_path / "old"})
+        links = {link.name: link.readlink().name for link in (board.socket.parent / "runs").iterdir()}
+        assert links == {"run": "new", "run 1234": "old"}
+    finally:
+        board.close()
+
+
 def test_board_that_died_is_started_again(client: TestClient, services: Services, project_id: str) -> None:
     url = board_of(client, project_id=project_id)
     board = services.boards.open(url.split("/")[2], dict)

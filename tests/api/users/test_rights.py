@@ -93,3 +93,19 @@ def test_members_come_and_go(client: TestClient, project_id: str, sign_in: SignI
     assert client.delete(url).status_code == 204
     assert member.get(f"{PROJECTS}/{project_id}").status_code == 404
     assert client.put(f"{PROJECTS}/{project_id}/members/{'b' * 32}").status_code == 404
+
+
+def test_token_that_only_reads_neither_ends_tokens_nor_makes_one_that_outlives_it(
+    client: TestClient, stranger: TestClient, sign_in: SignIn
+) -> None:
+    made = client.post("/api/v1/tokens", json={"name": "ci", "scope": "read"}).json()
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    assert stranger.get("/api/v1/tokens", headers=headers).status_code == 200
+    answers = [
+        stranger.post("/api/v1/tokens", json={"name": "longer", "scope": "read"}, headers=headers),
+        stranger.delete(f"/api/v1/tokens/{made['id']}", headers=headers),
+    ]
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert answers[0].json()["way_out"] == "your token's scope is read; sign in, or use one with a wider scope"
+    viewer = sign_in("vic", Role.VIEWER)
+    assert viewer.post("/api/v1/tokens", json={"name": "mine", "scope": "read"}).status_code == 201

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from utp.api.audit.schemas import AuditEntry, AuditEntryPage
 from utp.api.dependencies import PrincipalDep, ServicesDep
-from utp.api.errors import InvalidRequest
-from utp.api.paging import PageDep, cut_page
+from utp.api.paging import PageDep, cut_page, wrong_cursor
 from utp.api.routes import api_router
 from utp.api.schemas import to_time
 from utp.api.security.permissions import Action
@@ -21,7 +20,7 @@ def list_audit_entries(services: ServicesDep, principal: PrincipalDep, page: Pag
     page.sort_key(("id",), "-id")
     after = page.after(1)
     if after is not None and not isinstance(after[0], int):
-        raise InvalidRequest("cursor", page.cursor, "is not a cursor of this list", "take next_cursor")
+        raise wrong_cursor(page.cursor)
     before_id = None if after is None else after[0]
     people = PeopleRepository(services.database)
     rows, cursor = cut_page(

@@ -21,9 +21,8 @@ from utp.api.datasets.schemas import (
     Scan,
     ScanState,
 )
-from utp.api.errors import InvalidRequest
 from utp.api.files.opening import open_beneath
-from utp.api.paging import PageRequest, cut_page, page_in_memory
+from utp.api.paging import PageRequest, cut_page, page_in_memory, wrong_cursor
 from utp.api.schemas import to_time
 from utp.api.security.permissions import Action, Principal
 from utp.api.services import Services
@@ -119,7 +118,7 @@ class DatasetService:
         self._find(dataset_id)
         last = page.after(1)
         if last is not None and not isinstance(last[0], int):
-            raise InvalidRequest("cursor", page.cursor, "is not a cursor of this list", "take the page's next_cursor")
+            raise wrong_cursor(page.cursor)
         after = last[0] if last else 0
         found = self._index(dataset_id).page(split=split, label=label, after=after, limit=page.limit + 1)
         samples, cursor = cut_page(found, page.limit, lambda one: (one.number,))

@@ -135,16 +135,13 @@ class Connection:
     async def _subscribe(self, number: int, asked: Any) -> None:
         try:
             subscription = await asyncio.to_thread(self._live.check, self._principal, asked)
-        except UtpError as error:
-            self._refuse(number, error)
-            return
-        try:
-            await subscription.open(partial(self._something.set))  # each its own, so that each can be taken back
-        except BaseException as error:
-            subscription.close()
-            if not isinstance(error, UtpError):
+            try:
+                await subscription.open(partial(self._something.set))  # each its own, so that each can be taken back
+            except BaseException:
+                subscription.close()
                 raise
-            self._refuse(number, error)
+        except Exception as error:  # noqa: BLE001  of one subscription: it does not begin, the others go on
+            self._give_up(number, error)
             return
         self._reply(Subscribed(type="subscribed", id=number))
         self._subscriptions[number] = subscription
@@ -192,9 +189,7 @@ class Connection:
                 return None
             del self._subscriptions[number]
             subscription.close()
-            if not isinstance(error, UtpError):
-                _log.exception("a subscription failed")
-            self._refuse(number, error)
+            self._give_up(number, error)
             return None
 
     async def _send_text(self, text: str) -> None:
@@ -207,6 +202,11 @@ class Connection:
     def _reply(self, message: BaseModel) -> None:
         self._replies.append(message.model_dump_json(exclude_none=True))
         self._something.set()
+
+    def _give_up(self, number: int, error: Exception) -> None:
+        if not isinstance(error, UtpError):
+            _log.error("a subscription failed", exc_info=error)
+        self._refuse(number, error)
 
     def _refuse(self, number: int | None, error: Exception) -> None:
         self._replies.append(ErrorMessage(type="error", id=number, problem=problem_of(error)).model_dump_json())

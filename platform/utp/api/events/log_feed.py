@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from utp.api.events.pump import AFTER_FAULT_S
 from utp.api.logs.service import to_line_json
 from utp.logs.line_index import LineIndexes
 from utp.logs.lines import LineSplitter
@@ -61,6 +64,7 @@ class LogTail:
         self._splitter = LineSplitter()
         self._offset = 0
         self._number = 0
+        self._rests_until_s = 0.0
 
     def begin(self) -> int:
         """Go to the end of what is there; return the number of the next line."""
@@ -76,7 +80,7 @@ class LogTail:
 
     def read(self) -> list[NumberedLine]:
         """Return lines that were ended since the last call, the newest ones of a flood. Raises `OSError`."""
-        if self._file is None:
+        if self._file is None and time.monotonic() >= self._rests_until_s:
             self._file = self._open()
         if self._file is None:
             return []
@@ -96,21 +100,26 @@ class LogTail:
 
     def _skip(self, descriptor: int, target: int) -> None:
         """Go to the first line that begins behind an offset; what is passed by is only counted."""
-        num_newlines, end = 0, self._offset
-        for position in range(self._offset, target, MAX_READ_BYTES):
-            passed = os.pread(descriptor, min(MAX_READ_BYTES, target - position), position)
-            if last := passed.rfind(b"\n") + 1:
-                num_newlines += passed.count(b"\n")
-                end = position + last
-        if end > self._offset:
-            self._number += num_newlines
-            self._offset = end
-            self._splitter = LineSplitter(end)
+        while self._offset < target:
+            passed = os.pread(descriptor, min(MAX_READ_BYTES, target - self._offset), self._offset)
+            if not passed:
+                return  # cut off meanwhile
+            for _ in self._splitter.feed_without_middle(passed):
+                continue  # the line that goes on from before is passed by as well
+            self._number += passed.count(b"\n")
+            self._offset += len(passed)
+
+    def rest(self) -> None:
+        """Open the file anew in a while: after a fault of its storage the one that is open may stay useless."""
+        self._rests_until_s = time.monotonic() + AFTER_FAULT_S
+        self.close()
 
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # it is read only: there is nothing that could be lost
+                self._file.close()
+            self._file = None
 
     def _open(self) -> BinaryIO | None:
         try:

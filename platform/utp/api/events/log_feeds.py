@@ -88,8 +88,9 @@ def _read_all(tails: Mapping[LogKey, LogTail]) -> dict[LogKey, list[Piece]]:
     for key, tail in tails.items():
         try:
             lines = tail.read()
-        except OSError as error:  # of one log: the others go on, and it is tried again
+        except OSError as error:  # of one log: the others go on
             _log.warning("the log %s of run %s can't be read: %s", key[2], key[0], error)
+            tail.rest()
             continue
         if lines:
             news[key] = to_pieces(lines)

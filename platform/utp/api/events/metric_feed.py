@@ -60,8 +60,9 @@ class MetricFeed:
 
     async def _look(self) -> None:
         self._num_following = +self._num_following
+        # Those who share a read were woken together; one that failed must not fail again for who comes back.
+        self._reads = {key: task for key, task in self._reads.items() if not task.done()}
         heads = await asyncio.to_thread(self._sources.metric_heads, list(self._num_following))
         if heads != {run_id: self.heads.get(run_id) for run_id in heads}:
-            self._reads = {key: task for key, task in self._reads.items() if not task.done()}
             self.heads = heads
             self._pump.wake_all()

@@ -20,6 +20,8 @@ PERIOD_S = 0.1
 ROWS_EVERY_S = 1.0
 MAX_KEPT_EVENTS = 5000
 """Who is further behind reads the store."""
+MAX_KEPT_ROWS = 2000
+"""Of the runs of a followed project that do not make progress, those that changed last."""
 MAX_EVENTS = 1000
 """Read at once."""
 
@@ -133,6 +135,14 @@ class RunFeed:
     async def _live_runs(self) -> set[str]:
         """Return the followed runs that make progress; forget the rows that nobody follows any more."""
         if self._project_ids:
-            return set(await asyncio.to_thread(self._sources.live_runs))
+            live = set(await asyncio.to_thread(self._sources.live_runs))
+            self._forget_rows(live | self._run_ids.keys())
+            return live
         self.rows = {run_id: state for run_id, state in self.rows.items() if run_id in self._run_ids}
         return {run_id for run_id, state in self.rows.items() if state.row.is_live}
+
+    def _forget_rows(self, needed: Collection[str]) -> None:
+        """Forget the rows that changed longest ago: a project may be followed for months."""
+        resting = [state for run_id, state in self.rows.items() if run_id not in needed]
+        for state in sorted(resting, key=lambda state: state.version)[:-MAX_KEPT_ROWS]:
+            del self.rows[state.row.run_id]

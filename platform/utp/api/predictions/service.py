@@ -8,9 +8,9 @@ import math
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from utp.api.errors import FileRefused, InvalidRequest
+from utp.api.errors import FileRefused
 from utp.api.files.opening import open_beneath
-from utp.api.paging import PageRequest, make_cursor
+from utp.api.paging import PageRequest, make_cursor, wrong_cursor
 from utp.api.predictions.prediction_file import PredictionFile, open_predictions
 from utp.api.predictions.schemas import Prediction, PredictionKind, PredictionPage, TopClass
 from utp.api.runs.access import require_run
@@ -46,7 +46,7 @@ class PredictionService:
         last = page.after(1)
         start = last[0] if last else 0
         if not isinstance(start, int) or start < 0:
-            raise InvalidRequest("cursor", page.cursor, "is not a cursor of this list", "take the page's next_cursor")
+            raise wrong_cursor(page.cursor)
         with open_predictions(run_dir, split, epoch) as file:
             chosen = _choose(file, label, predicted, kind)
             part = chosen.slice(start, page.limit).to_pylist()

@@ -7,8 +7,7 @@ from typing import Any
 
 from utp.api.agents.schemas import GpuState
 from utp.api.agents.service import find_holders, gpu_state
-from utp.api.errors import InvalidRequest
-from utp.api.paging import PageRequest, cut_page
+from utp.api.paging import PageRequest, cut_page, wrong_cursor
 from utp.api.run_queue.schemas import ActiveRun, QueueItem, QueueOut
 from utp.api.runs.access import require_run
 from utp.api.schemas import to_time
@@ -30,7 +29,7 @@ class QueueService:
         self._principal.require(None, Action.READ)
         last = page.after(1)
         if last is not None and not isinstance(last[0], int):
-            raise InvalidRequest("cursor", page.cursor, "is not a cursor of this list", "take the page's next_cursor")
+            raise wrong_cursor(page.cursor)
         found = QueuePageRepository(self._services.database).read(
             limit=page.limit + 1, after=last[0] if last else 0, project_ids=self._principal.project_ids
         )

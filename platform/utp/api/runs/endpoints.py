@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from utp.api.dependencies import IdPath, PrincipalDep, ServicesDep
 from utp.api.etag import IfMatch, set_etag
@@ -30,6 +30,7 @@ from utp.api.runs.schemas import (
 )
 from utp.api.runs.service import RunService
 from utp.api.schemas import ID_PATTERN
+from utp.api.security.audit import AUDITED, Audited
 from utp.api.security.permissions import Action
 from utp.store.repositories.project_overviews import ProjectOverviews
 
@@ -72,9 +73,12 @@ def create_run(services: ServicesDep, principal: PrincipalDep, asked: RunCreate,
 
 
 @router.post("/runs/bulk", operation_id="act_on_runs")
-def act_on_runs(services: ServicesDep, principal: PrincipalDep, asked: BulkAction) -> BulkResult:
+def act_on_runs(services: ServicesDep, principal: PrincipalDep, asked: BulkAction, request: Request) -> BulkResult:
     """Do the same to many runs; each answers for itself."""
-    return RunService(services, principal).act_on_many(asked)
+    result = RunService(services, principal).act_on_many(asked)
+    changed = [item.run_id for item in result.items if item.ok]
+    request.scope[AUDITED] = Audited(changed, {"action": asked.action})
+    return result
 
 
 @router.get("/runs/{run_id}", operation_id="get_run", response_model=RunDetail)
@@ -96,8 +100,12 @@ def update_run(
 
 
 @router.delete("/runs/{run_id}", operation_id="delete_run")
-def delete_run(services: ServicesDep, principal: PrincipalDep, run_id: IdPath, dry_run: bool = False) -> Deletion:
+def delete_run(
+    services: ServicesDep, principal: PrincipalDep, run_id: IdPath, request: Request, dry_run: bool = False
+) -> Deletion:
     """Delete a run with its files; `dry_run=true` only says what would go."""
+    if dry_run:
+        request.scope[AUDITED] = Audited([])
     return RunService(services, principal).delete(run_id, is_dry_run=dry_run)
 
 

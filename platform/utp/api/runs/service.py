@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from utp.api.errors import InvalidRequest, problem_of
+from utp.api.errors import problem_of
 from utp.api.etag import check_if_match, etag_of
 from utp.api.json_answers import JsonFields
-from utp.api.paging import PageRequest, cut_page
+from utp.api.paging import PageRequest, cut_page, wrong_cursor
 from utp.api.runs.access import require_run
 from utp.api.runs.answers import to_event, to_run_fields, to_runs
 from utp.api.runs.detail import detail_fields, read_json_file
@@ -129,7 +129,7 @@ class RunService:
         after = page.after(1)
         seq = 0 if after is None else after[0]
         if not isinstance(seq, int):
-            raise InvalidRequest("cursor", page.cursor, "is not a cursor of this list", "take next_cursor")
+            raise wrong_cursor(page.cursor)
         rows = EventRepository(self._services.database).after(seq, run_id=run_id, limit=page.limit + 1)
         shown, cursor = cut_page(rows, page.limit, lambda row: (row.seq,))
         return RunEventPage(items=[to_event(row) for row in shown], next_cursor=cursor)
@@ -156,5 +156,5 @@ def _check_cursor(page: PageRequest, sort: str) -> list[Any] | None:
     kind = SORTS[sort].type.python_type
     fits = after[0] is None or isinstance(after[0], str if issubclass(kind, str) else int | float)
     if not fits or not isinstance(after[1], str) or isinstance(after[0], bool):
-        raise InvalidRequest("cursor", page.cursor, "is not a cursor of this list", "take next_cursor")
+        raise wrong_cursor(page.cursor)
     return after

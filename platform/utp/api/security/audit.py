@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -16,8 +18,19 @@ from utp.store.errors import StoreError
 
 NOT_WRITES = frozenset({"validate_config", "open_tensorboard"})
 """Operations whose POST changes nothing."""
+AUDITED = "utp.audited"
+"""Key of the scope: `Audited`, put there by an endpoint whose address does not tell what was changed."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What a request has changed."""
+
+    object_ids: Sequence[str]
+    """An entry each."""
+    detail: Mapping[str, Any] | None = None
 
 
 class Audit:
@@ -53,19 +66,24 @@ class Audit:
         operation = getattr(route, "operation_id", None)
         if not isinstance(principal, Principal) or operation is None or operation in NOT_WRITES:
             return
-        ids = {name: str(value) for name, value in scope.get("path_params", {}).items()}
-        made = _made_id(body) if status == 201 else None
+        audited = scope.get(AUDITED) or _of_address(scope, status, body)
         tags = getattr(route, "tags", None) or [""]
         try:
-            self._services.recorder.add_audit_entry(
+            self._services.recorder.add_audit_entries(
                 actor=principal.name,
                 action=operation,
                 object_type=str(tags[0]),
-                object_id=made or next(iter(ids.values()), ""),
-                detail=ids or None,
+                object_ids=audited.object_ids,
+                detail=audited.detail,
             )
         except StoreError as error:
             _log.error("%s by %s is not in the audit trail: %s", operation, principal.name, error)
+
+
+def _of_address(scope: Scope, status: int, body: bytes) -> Audited:
+    ids = {name: str(value) for name, value in scope.get("path_params", {}).items()}
+    made = _made_id(body) if status == 201 else None
+    return Audited([made or next(iter(ids.values()), "")], ids or None)
 
 
 def _made_id(body: bytes) -> str | None:

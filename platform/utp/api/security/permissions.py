@@ -75,7 +75,17 @@ class Principal:
         return f"your role is {self.role}; ask an admin"
 
 
+def check_own_tokens(principal: Principal) -> None:
+    """Raise `Forbidden` for who is signed in with a token that only reads: it neither ends tokens nor outlives itself.
+
+    A viewer's own tokens are the viewer's affair, so it is the scope that counts here and not the role.
+    """
+    if principal.scope is Scope.READ:
+        raise Forbidden("change your tokens", "your token's scope is read; sign in, or use one with a wider scope")
+
+
 def check_scope(principal: Principal, scope: Scope) -> None:
     """Raise `Forbidden` for a new token that could do more than what the principal is signed in with."""
+    check_own_tokens(principal)
     if not SCOPES[scope] <= SCOPES[principal.scope]:
         raise Forbidden("make a token of a wider scope than your own", f"choose {principal.scope}, or sign in anew")

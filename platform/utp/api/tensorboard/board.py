@@ -76,11 +76,13 @@ class Board:
     def link(self, logs: Mapping[str, Path]) -> None:
         """Show these runs, and no others."""
         folder = self._folder / "runs"
-        shown = {link.name for link in folder.iterdir()}
-        for name in shown - logs.keys():
-            (folder / name).unlink()
-        for name in logs.keys() - shown:
-            (folder / name).symlink_to(logs[name], target_is_directory=True)
+        shown = {link.name: link.readlink() for link in folder.iterdir()}
+        for name, target in shown.items():
+            if target != logs.get(name):  # a name may have come to mean another run
+                (folder / name).unlink()
+        for name, target in logs.items():
+            if target != shown.get(name):
+                (folder / name).symlink_to(target, target_is_directory=True)
 
     def last_words(self) -> str:
         """Return the end of what it wrote."""

@@ -7,13 +7,14 @@ only those of a list pass, each way.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import anyio
 import httpx2
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from utp.api.dependencies import PrincipalDep, ServicesDep
 from utp.api.errors import TensorBoardFailed, TensorBoardsBusy
@@ -99,18 +100,30 @@ async def _forward(board: Board, asked: httpx2.Request) -> Response:
             _log.warning("TensorBoard did not answer: %s", error)
             raise TensorBoardFailed from error
         raise
-    return StreamingResponse(_body(board, transport, answer), answer.status_code, _kept(answer.headers.items()))
+    return _Forwarded(board, transport, answer)
 
 
-async def _body(board: Board, transport: httpx2.AsyncHTTPTransport, answer: httpx2.Response) -> AsyncIterator[bytes]:
-    try:
-        async for piece in answer.aiter_raw():
-            yield piece
-    finally:
-        board.num_requests -= 1
-        with anyio.CancelScope(shield=True):
-            await answer.aclose()
-            await transport.aclose()
+class _Forwarded(StreamingResponse):
+    """The answer of a board; whatever becomes of the client, the board is let go.
+
+    Its body could not see to that: where the client has left before the first byte, nobody begins to read it.
+    """
+
+    def __init__(self, board: Board, transport: httpx2.AsyncHTTPTransport, answer: httpx2.Response) -> None:
+        super().__init__(answer.aiter_raw(), answer.status_code, _kept(answer.headers.items()))
+        self._board = board
+        self._transport = transport
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, as ASGI says."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._board.num_requests -= 1
+            with anyio.CancelScope(shield=True):
+                await self._answer.aclose()
+                await self._transport.aclose()
 
 
 def _kept(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from utp.api.paging import PageDep, page_in_memory
 from utp.api.routes import api_router
 from utp.api.schemas import to_time
 from utp.api.security.credentials import TOKEN_PREFIX, hash_secret, new_secret
-from utp.api.security.permissions import check_scope
+from utp.api.security.permissions import check_own_tokens, check_scope
 from utp.api.tokens.schemas import AccessToken, AccessTokenCreate, AccessTokenCreated, AccessTokenPage
 from utp.store.recorder.people import DAY_S
 from utp.store.repositories.people import PeopleRepository, TokenRow
@@ -50,6 +50,7 @@ def create_token(services: ServicesDep, principal: PrincipalDep, asked: AccessTo
 @router.delete("/{token_id}", operation_id="delete_token", status_code=204)
 def delete_token(services: ServicesDep, principal: PrincipalDep, token_id: IdPath) -> None:
     """End one of your tokens, and the sessions it opened."""
+    check_own_tokens(principal)
     services.recorder.delete_token(principal.id, token_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,10 @@ class PeopleWriter(Writer):
     def change_user(
         self, user_id: str, changes: Mapping[str, Any], check: Callable[[Mapping[str, Any]], None] | None = None
     ) -> None:
-        """Change name, role or `is_disabled`. Raises `NotFound`, `Conflict`, and what `check` does with the old row."""
+        """Change name, role or `is_disabled`, which ends all that the user signs in with.
+
+        Raises `NotFound`, `Conflict`, and what `check` does with the old row.
+        """
 
         def work(tx: Transaction) -> None:
             row = tx.connection.execute(select(User.__table__).where(User.id == user_id)).mappings().first()
@@ -67,6 +70,8 @@ class PeopleWriter(Writer):
             admins = select(func.count()).where(User.role == Role.ADMIN, User.is_disabled.is_(False))
             if not tx.connection.execute(admins).scalar_one():
                 raise Conflict("this is the last admin who can sign in", "make somebody else an admin first")
+            if changes.get("is_disabled"):
+                _end_credentials(tx, user_id)
 
         self._database.write(work)
 
@@ -176,9 +181,28 @@ class PeopleWriter(Writer):
         self, *, actor: str, action: str, object_type: str, object_id: str, detail: Mapping[str, Any] | None = None
     ) -> None:
         """Note who did what; never a secret."""
-        row = {"actor": actor, "action": action, "object_type": object_type, "object_id": object_id}
-        values = {**row, "detail": dict(detail) if detail else None}
-        self._database.write(lambda tx: tx.connection.execute(insert(AuditEntry).values(**values, at=tx.now)).close())
+        self.add_audit_entries(
+            actor=actor, action=action, object_type=object_type, object_ids=[object_id], detail=detail
+        )
+
+    def add_audit_entries(
+        self,
+        *,
+        actor: str,
+        action: str,
+        object_type: str,
+        object_ids: Sequence[str],
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note who did the same to several things, an entry each."""
+
+        def work(tx: Transaction) -> None:
+            same = {"actor": actor, "action": action, "object_type": object_type, "at": tx.now}
+            same["detail"] = dict(detail) if detail else None
+            tx.connection.execute(insert(AuditEntry), [{**same, "object_id": object_id} for object_id in object_ids])
+
+        if object_ids:
+            self._database.write(work)
 
 
 def _insert_user(tx: Transaction, name: str, role: Role) -> str:
@@ -186,6 +210,13 @@ def _insert_user(tx: Transaction, name: str, role: Role) -> str:
     row = {"id": user_id, "name": name, "role": role, "is_disabled": False}
     tx.connection.execute(insert(User).values(**row, created_at=tx.now, updated_at=tx.now))
     return user_id
+
+
+def _end_credentials(tx: Transaction, user_id: str) -> None:
+    """Not only while the user is disabled: what was stolen must not come back with its owner."""
+    tx.connection.execute(delete(Session).where(Session.user_id == user_id))
+    tx.connection.execute(delete(AccessToken).where(AccessToken.user_id == user_id))
+    tx.connection.execute(delete(LoginLink).where(LoginLink.user_id == user_id, LoginLink.used_at.is_(None)))
 
 
 def _check_name_is_free(tx: Transaction, name: str) -> None:

@@ -266,11 +266,11 @@ def _given(wanted: RunFilter) -> dict[str, Any]:
         "owner": wanted.owner,
         "states": wanted.states,
         "ids": wanted.ids,
-        "tag": None if wanted.tag is None else f"%{_literal(json.dumps(wanted.tag))}%",
+        "tag": None if wanted.tag is None else json.dumps(wanted.tag),
     }
     if wanted.search:
-        text = _literal(wanted.search)
-        values |= {"search": f"%{text}%", "beginning": f"{text}%"}
+        text, escaped = _literal(wanted.search), _literal(json.dumps(wanted.search)[1:-1])
+        values |= {"search": f"%{text}%", "tag_search": f"%{escaped}%", "beginning": f"{text}%"}
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -282,9 +282,9 @@ def _literal(text: str) -> str:
 
 
 def _conditions(given: frozenset[str], *, with_archived: bool) -> list[ColumnElement[bool]]:
-    search = func.lower(bindparam("search"))
-    texts = (Run.name, Run.owner, Run.notes, cast(Run.tags, Text))
-    found = [func.lower(text).like(search, escape=ESCAPE) for text in texts]
+    tags = cast(Run.tags, Text)  # JSON, which writes letters beyond ASCII as \uXXXX
+    texts = ((Run.name, "search"), (Run.owner, "search"), (Run.notes, "search"), (tags, "tag_search"))
+    found = [func.lower(text).like(func.lower(bindparam(name)), escape=ESCAPE) for text, name in texts]
     conditions = {
         "project_ids": Run.project_id.in_(bindparam("project_ids", expanding=True)),
         "project_id": Run.project_id == bindparam("project_id"),
@@ -292,7 +292,7 @@ def _conditions(given: frozenset[str], *, with_archived: bool) -> list[ColumnEle
         "owner": Run.owner == bindparam("owner"),
         "states": Run.state.in_(bindparam("states", expanding=True)),
         "ids": Run.id.in_(bindparam("ids", expanding=True)),
-        "tag": cast(Run.tags, Text).like(bindparam("tag"), escape=ESCAPE),
+        "tag": func.replace(tags, bindparam("tag"), "") != tags,  # SQLite's LIKE takes "Best" for "best"
         "search": or_(*found, Run.id.like(bindparam("beginning"), escape=ESCAPE)),
     }
     chosen = [condition for name, condition in conditions.items() if name in given]

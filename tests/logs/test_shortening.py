@@ -56,7 +56,7 @@ def test_middle_goes_and_lines_keep_their_offsets_and_numbers(log: Path) -> None
     assert after[:first] == content[:first]
     assert after[-last:] == content[-last:]
     assert on_disk(log) < LIMIT * (FIRST_SHARE + LAST_SHARE + NEWLINES_SHARE)
-    marker = next(n for n in range(20_000) if texts(log, n, 1)[0].startswith("[utp dropped"))
+    marker = next(n for n, text in enumerate(texts(log, 0, 2000)) if text.startswith("[utp dropped"))
     dropped = int(texts(log, marker, 1)[0].split()[2])
     assert texts(log, 0, marker)[-1].startswith(f"line {marker - 1} ")
     assert texts(log, marker + dropped, 2)[0].startswith(f"line {marker + dropped} ")
@@ -89,11 +89,11 @@ def test_search_finds_what_is_kept_and_does_not_read_the_hole(log: Path) -> None
     assert [line.line for line in search(LineIndex(log), "line 7 ").lines] == [7]
 
 
-@given(st.integers(0, 2**32), st.lists(st.integers(1, 900_000), min_size=1, max_size=8))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 250_000), min_size=1, max_size=8))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_log_that_grows_and_is_shortened_again_and_again(log: Path, seed: int, pieces: list[int]) -> None:
     rng = random.Random(seed)
-    limit = rng.choice([1 << 13, 1 << 17, 1 << 18])
+    limit = rng.choice([1 << 13, 1 << 17])
     typical = rng.choice([3, 30, 300, 3000, 1 << 20])
     content = bytearray()
     log.unlink(missing_ok=True)

@@ -401,3 +401,24 @@ def test_audit_trail_names_each_run_of_a_mass_action_and_no_dry_run(client: Test
         ("act_on_runs", runs[1], {"action": "stop"}),
         ("act_on_runs", runs[0], {"action": "stop"}),
     ]
+
+
+def test_runs_stay_in_their_project_and_group_whatever_those_are_called_meanwhile(
+    client: TestClient, project_id: str, config_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = f"/api/v1/projects/{project_id}/groups"
+    group_id = client.post(groups, json={"name": "seeds"}).json()["id"]
+    queue_run = Recorder.queue_run
+
+    def queue_and_rename(recorder: Recorder, *args: Any, **options: Any) -> Any:
+        queued = queue_run(recorder, *args, **options)
+        recorder.change_project(project_id, {"name": "vegetables"}, lambda _row: None)
+        recorder.change_group(group_id, {"name": "other"}, lambda _row: None)
+        return queued
+
+    monkeypatch.setattr(Recorder, "queue_run", queue_and_rename)
+    runs = client.post(f"{RUNS}/from-config/{config_id}", json={"count": 3, "group_id": group_id}).json()["items"]
+    runs.append(client.post(f"{RUNS}/{runs[0]['id']}/clone").json())
+    assert [(run["project_id"], run["group_id"]) for run in runs] == [(project_id, group_id)] * 4
+    assert [one["name"] for one in client.get("/api/v1/projects").json()["items"]] == ["vegetables"]
+    assert [(one["name"], one["num_runs"]) for one in client.get(groups).json()["items"]] == [("other", 4)]

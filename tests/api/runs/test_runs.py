@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -422,3 +423,25 @@ def test_runs_stay_in_their_project_and_group_whatever_those_are_called_meanwhil
     assert [(run["project_id"], run["group_id"]) for run in runs] == [(project_id, group_id)] * 4
     assert [one["name"] for one in client.get("/api/v1/projects").json()["items"]] == ["vegetables"]
     assert [(one["name"], one["num_runs"]) for one in client.get(groups).json()["items"]] == [("other", 4)]
+
+
+def test_files_of_a_run_are_read_while_no_connection_of_the_database_is_held(
+    client: TestClient, services: Services, queue: Queue, fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    def spied(read: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            held.append(services.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+            return read(*args)
+
+        return call
+
+    for place in ("api.runs.detail.read_json_file", "api.runs.cause.find_log", "store.recorder.housekeeping._measure"):
+        module, _, name = f"utp.{place}".rpartition(".")
+        monkeypatch.setattr(f"{module}.{name}", spied(getattr(import_module(module), name)))
+    run_id = queue()["id"]
+    fail(run_id)
+    assert client.get(f"{RUNS}/{run_id}").json()["cause"]["log_line"] is not None
+    assert client.delete(f"{RUNS}/{run_id}", params={"dry_run": True}).json()["size_bytes"] > 0
+    assert (max(held), len(held) > 2) == (0, True)

@@ -53,11 +53,12 @@ class RunService:
 
     def get(self, run_id: str) -> tuple[JsonFields, str]:
         """Return the `RunDetail` of a run, and its ETag."""
-        with self._services.database.read():
-            whole = self._lists.read_whole(run_id)
-            if not self._principal.can(whole.run.project_id, Action.READ):
-                raise RunNotFound(run_id)
-            detail = detail_fields(whole, self._lists, self._services.settings.home)
+        whole = self._lists.read_whole(run_id)
+        if not self._principal.can(whole.run.project_id, Action.READ):
+            raise RunNotFound(run_id)
+        # Outside any transaction: it reads files of the run, and a storage that hangs must not hold the database's
+        # connections as well.
+        detail = detail_fields(whole, self._lists, self._services.settings.home)
         return detail, etag_of(*(getattr(whole.run, name) for name in ANNOTATIONS))
 
     def summary(self, run_id: str) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import shutil
@@ -291,6 +292,25 @@ def test_deletion_says_before_what_goes(client: TestClient, queue: Queue, start:
     live = queue()["id"]
     start(live)
     assert client.delete(f"{RUNS}/{live}").status_code == 409
+
+
+def test_deletion_that_the_storage_cut_off_is_finished_by_the_next_one(
+    client: TestClient, queue: Queue, sign_in: SignIn, project_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    run = queue()
+    url, folder = f"{RUNS}/{run['id']}", Path(client.get(f"{RUNS}/{run['id']}").json()["run_dir"])
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", refuse)
+        assert client.delete(url).status_code == 503
+    assert client.get(url).status_code == 404
+    assert sign_in("olga", Role.MEMBER).delete(url).status_code == 404
+    assert sign_in("vic", Role.VIEWER, projects=[project_id]).delete(url).status_code == 403
+    assert client.delete(url).status_code == 200
+    assert not folder.exists()
+    assert client.delete(url).status_code == 404
 
 
 def test_environment_is_read_from_the_runs_file(client: TestClient, queue: Queue) -> None:

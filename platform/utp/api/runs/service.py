@@ -10,7 +10,7 @@ from utp.api.errors import problem_of
 from utp.api.etag import check_if_match, etag_of
 from utp.api.json_answers import JsonFields
 from utp.api.paging import PageRequest, cut_page, wrong_cursor
-from utp.api.runs.access import require_run
+from utp.api.runs.access import require_deletable, require_run
 from utp.api.runs.answers import to_event, to_run_fields, to_runs
 from utp.api.runs.detail import detail_fields, read_json_file
 from utp.api.runs.schemas import (
@@ -109,7 +109,7 @@ class RunService:
 
     def delete(self, run_id: str, *, is_dry_run: bool) -> Deletion:
         """Remove a run with its files, or say what would go."""
-        require_run(self._services, self._principal, run_id, Action.WRITE)
+        require_deletable(self._services, self._principal, run_id)
         recorder = self._services.recorder
         plan = recorder.plan_deletion(run_id) if is_dry_run else recorder.delete_run(run_id)
         return Deletion(run_id=run_id, paths=list(plan.directories), size_bytes=plan.size_bytes)

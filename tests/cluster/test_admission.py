@@ -66,6 +66,14 @@ def test_big_run_is_not_starved_by_small_ones() -> None:
     assert plan.line == ("big", "small")
 
 
+def test_sentence_names_no_run_of_a_project_that_its_reader_may_not_see() -> None:
+    rows = [queued("big", waited_s=10, gpus_per_worker=4), queued("small")]
+    secret = [replace(rows[0], project_id="secret"), rows[1]]
+    small = active("s", "a", (0,))
+    reason = decide(secret, [small], machines(small)).reasons["small"]
+    assert reason == "waits for 1 GPU, behind a run of another project: 3 are free and kept for that one"
+
+
 def test_small_run_starts_on_what_the_reserved_one_cannot_use() -> None:
     small = active("s", "a", (0,))
     rows = [queued("big", waited_s=10, gpus_per_worker=4), queued("small")]

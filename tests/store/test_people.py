@@ -80,8 +80,10 @@ def test_what_a_disabled_user_signed_in_with_stays_ended_when_they_come_back(
         recorder.add_token(owner, name="t", scope=Scope.ADMIN, hash=name, life_s=DAY_S)
     recorder.open_session("token", "session")
     recorder.add_login_link(user_id, "link")
-    for is_disabled in (True, False):
-        recorder.change_user(user_id, {"is_disabled": is_disabled})
+    recorder.change_user(user_id, {"is_disabled": True})
+    with pytest.raises(Conflict, match="disabled"):
+        recorder.add_login_link(user_id, "useless")
+    recorder.change_user(user_id, {"is_disabled": False})
     assert people.find_token("token") is None
     assert people.find_session("session") is None
     assert [recorder.open_session(code, "new") for code in ("token", "link")] == [None, None]

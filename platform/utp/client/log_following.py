@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
@@ -91,7 +92,10 @@ class LogFollower:
                 elif message["type"] == "log_gap":
                     yield from self._rest(until=message["to_line"])
                 elif message["type"] == "error":
-                    raise ApiError(_read_problem(message["problem"]))
+                    problem = _read_problem(message["problem"])
+                    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                        raise TimeoutError(problem.detail)  # as over HTTP: the database is away for a while
+                    raise ApiError(problem)
                 elif message["type"] == "goodbye" or (message["type"] == "run" and self._has_left(message["run"])):
                     return
 

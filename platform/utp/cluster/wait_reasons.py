@@ -26,7 +26,9 @@ def explain_wait(row: WaitingRun, demand: Demand, free: Room, first: WaitingRun 
         return f"{waits}: {has}{kept}{'; runs of lower priority make room for it' if is_making_room else ''}"
     relation = " of higher priority" if first.priority > row.priority else ""
     kept = " and kept for that one" if num_free else ""
-    return f"{waits}, behind run {first.name}{relation}: {has}{kept}"
+    # Who sees this run may not see the project of the other.
+    named = f"run {first.name}" if first.project_id == row.project_id else "a run of another project"
+    return f"{waits}, behind {named}{relation}: {has}{kept}"
 
 
 def _need(demand: Demand) -> str:

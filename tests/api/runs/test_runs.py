@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +294,25 @@ def test_deletion_says_before_what_goes(client: TestClient, queue: Queue, start:
     assert client.delete(f"{RUNS}/{live}").status_code == 409
 
 
+def test_deletion_that_the_storage_cut_off_is_finished_by_the_next_one(
+    client: TestClient, queue: Queue, sign_in: SignIn, project_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    run = queue()
+    url, folder = f"{RUNS}/{run['id']}", Path(client.get(f"{RUNS}/{run['id']}").json()["run_dir"])
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", refuse)
+        assert client.delete(url).status_code == 503
+    assert client.get(url).status_code == 404
+    assert sign_in("olga", Role.MEMBER).delete(url).status_code == 404
+    assert sign_in("vic", Role.VIEWER, projects=[project_id]).delete(url).status_code == 403
+    assert client.delete(url).status_code == 200
+    assert not folder.exists()
+    assert client.delete(url).status_code == 404
+
+
 def test_environment_is_read_from_the_runs_file(client: TestClient, queue: Queue) -> None:
     run = queue()
     url = f"{RUNS}/{run['id']}"
@@ -401,3 +422,46 @@ def test_audit_trail_names_each_run_of_a_mass_action_and_no_dry_run(client: Test
         ("act_on_runs", runs[1], {"action": "stop"}),
         ("act_on_runs", runs[0], {"action": "stop"}),
     ]
+
+
+def test_runs_stay_in_their_project_and_group_whatever_those_are_called_meanwhile(
+    client: TestClient, project_id: str, config_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = f"/api/v1/projects/{project_id}/groups"
+    group_id = client.post(groups, json={"name": "seeds"}).json()["id"]
+    queue_run = Recorder.queue_run
+
+    def queue_and_rename(recorder: Recorder, *args: Any, **options: Any) -> Any:
+        queued = queue_run(recorder, *args, **options)
+        recorder.change_project(project_id, {"name": "vegetables"}, lambda _row: None)
+        recorder.change_group(group_id, {"name": "other"}, lambda _row: None)
+        return queued
+
+    monkeypatch.setattr(Recorder, "queue_run", queue_and_rename)
+    runs = client.post(f"{RUNS}/from-config/{config_id}", json={"count": 3, "group_id": group_id}).json()["items"]
+    runs.append(client.post(f"{RUNS}/{runs[0]['id']}/clone").json())
+    assert [(run["project_id"], run["group_id"]) for run in runs] == [(project_id, group_id)] * 4
+    assert [one["name"] for one in client.get("/api/v1/projects").json()["items"]] == ["vegetables"]
+    assert [(one["name"], one["num_runs"]) for one in client.get(groups).json()["items"]] == [("other", 4)]
+
+
+def test_files_of_a_run_are_read_while_no_connection_of_the_database_is_held(
+    client: TestClient, services: Services, queue: Queue, fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    def spied(read: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            held.append(services.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+            return read(*args)
+
+        return call
+
+    for place in ("api.runs.detail.read_json_file", "api.runs.cause.find_log", "store.recorder.housekeeping._measure"):
+        module, _, name = f"utp.{place}".rpartition(".")
+        monkeypatch.setattr(f"{module}.{name}", spied(getattr(import_module(module), name)))
+    run_id = queue()["id"]
+    fail(run_id)
+    assert client.get(f"{RUNS}/{run_id}").json()["cause"]["log_line"] is not None
+    assert client.delete(f"{RUNS}/{run_id}", params={"dry_run": True}).json()["size_bytes"] > 0
+    assert (max(held), len(held) > 2) == (0, True)

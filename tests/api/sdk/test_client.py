@@ -15,12 +15,13 @@ from tests.api.conftest import ADMIN_ID, make_token
 from tests.support.api_server import serving
 from tests.support.live_run import LiveRun
 
+from utp.api.events.sources import Sources
 from utp.api.services import Services
 from utp.client import ApiError, Client, ServerUnreachable
 from utp.config.train import TrainConfig
 from utp.settings import Settings
 from utp.store.access import Scope
-from utp.store.errors import RunNotFound
+from utp.store.errors import RunNotFound, StoreBusy, StoreUnavailable
 from utp.store.recorder import Recorder
 from utp.store.states import RunState
 
@@ -90,6 +91,26 @@ def test_log_is_followed_to_the_end_of_the_run(client: Client, recorder: Recorde
     assert heard == ["before", *(f"line {number}" for number in range(20))]
     assert ended.state is RunState.SUCCEEDED
     assert client.runs.get(run.id).wait(1.0).state is RunState.SUCCEEDED
+
+
+def test_following_a_log_outlasts_a_database_that_is_away_when_it_begins(
+    client: Client, recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = LiveRun.running(recorder, settings)
+    run.log(b"a line\n")
+    monkeypatch.setattr("utp.client.log_following.BACKOFF_S", (0.01,))
+    newest_seq, faults = Sources.newest_seq, [StoreUnavailable("db", "away"), StoreBusy("db", "locked")]
+
+    def fail_twice(sources: Sources) -> int:
+        if faults:
+            raise faults.pop()
+        return newest_seq(sources)
+
+    monkeypatch.setattr(Sources, "newest_seq", fail_twice)
+    lines = client.runs.get(run.id).lines(is_followed=True)
+    assert next(lines) == "a line"
+    run.end_attempt()
+    assert (list(lines), faults) == ([], [])
 
 
 def test_curves_are_a_table_with_a_row_a_step(client: Client, recorder: Recorder, settings: Settings) -> None:

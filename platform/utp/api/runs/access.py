@@ -21,6 +21,14 @@ def require_run(services: Services, principal: Principal, run_id: str, action: A
     return require_runs(services, principal, [run_id], action)[0]
 
 
+def require_deletable(services: Services, principal: Principal, run_id: str) -> None:
+    """Raise as `require_run` for a change, but let a run through whose deletion was cut off half-way."""
+    place = RunPlaces(services.database).find(run_id)
+    if place is None or not principal.can(place.project_id, Action.READ):
+        raise RunNotFound(run_id)
+    principal.require(place.project_id, Action.WRITE)
+
+
 def require_runs(
     services: Services, principal: Principal, run_ids: Sequence[str], action: Action = Action.READ
 ) -> list[RunPlace]:

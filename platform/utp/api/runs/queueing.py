@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,9 +25,9 @@ from utp.config.train import TrainConfig
 from utp.errors import ConfigError
 from utp.store.errors import NotFound
 from utp.store.recorder.creation import CreationKey
-from utp.store.recorder.queueing import RunOrigin
+from utp.store.recorder.queueing import RunHome, RunOrigin
 from utp.store.repositories.project_overviews import ProjectOverviews
-from utp.store.repositories.runs import RunRepository
+from utp.store.repositories.run_lists import RunLists
 from utp.store.repositories.saved_configs import GroupRepository
 
 
@@ -34,8 +35,7 @@ from utp.store.repositories.saved_configs import GroupRepository
 class _Batch:
     """What runs that are queued together share."""
 
-    project_id: str
-    group: str | None
+    home: RunHome
     tags: Sequence[str]
     origin: RunOrigin = field(default_factory=RunOrigin)
 
@@ -57,8 +57,7 @@ class RunQueueing:
         request = RunRequest(num_workers=asked.workers, gpus_per_worker=asked.gpus_per_worker, priority=asked.priority)
         configs = [replace(config, seed=seed) for seed in _seeds(asked, config.seed)]
         batch = _Batch(
-            project_id=saved.project_id,
-            group=self._group_name(asked.group_id, saved.project_id),
+            home=RunHome(project_id=saved.project_id, group_id=asked.group_id),
             tags=asked.tags,
             origin=RunOrigin(saved_config_id=config_id),
         )
@@ -69,19 +68,17 @@ class RunQueueing:
         self._principal.require(asked.project_id, Action.WRITE)
         config = require_config(asked.config, self._services.settings)
         request = parse_request(asked.request)
-        group = self._group_name(asked.group_id, asked.project_id)
-        batch = _Batch(project_id=asked.project_id, group=group, tags=asked.tags)
+        batch = _Batch(home=RunHome(project_id=asked.project_id, group_id=asked.group_id), tags=asked.tags)
         return self._queue(batch, [config], request, creation)[0]
 
     def clone(self, run_id: str, creation: CreationKey | None) -> str:
         """Queue a new run with config, request, group and tags of another and return its id."""
-        place = require_run(self._services, self._principal, run_id, Action.WRITE)
-        stored = RunRepository(self._services.database).get(run_id)
-        config, request = parse_config(stored.config), parse_request(stored.request)
+        require_run(self._services, self._principal, run_id, Action.WRITE)
+        stored = RunLists(self._services.database).read_whole(run_id)
+        config, request = parse_config(json.loads(stored.config)), parse_request(stored.request)
         batch = _Batch(
-            project_id=place.project_id,
-            group=stored.group,
-            tags=stored.tags,
+            home=RunHome(project_id=stored.run.project_id, group_id=stored.run.group_id),
+            tags=stored.run.tags,
             origin=RunOrigin(parent_run_id=run_id),
         )
         return self._queue(batch, [config], request, creation)[0]
@@ -93,7 +90,7 @@ class RunQueueing:
             raise ConfigError((problem,))  # it would wait for ever
         for config in configs:
             check_submission(config, request)
-        project = ProjectOverviews(self._services.database).name_of(batch.project_id)
+        self._check_home(batch.home)
         if creation is not None:
             self._services.recorder.claim_key(creation)
         settings = self._services.settings
@@ -101,12 +98,11 @@ class RunQueueing:
             self._services.recorder.queue_run(
                 make_absolute(config, settings),
                 request,
-                project=project,
                 owner=self._principal.name,
-                group=batch.group,
                 tags=list(dict.fromkeys(batch.tags)),
                 idempotency_key=None if creation is None else f"{creation.user_id}:{creation.key}:{number}",
                 origin=batch.origin,
+                home=batch.home,
                 settings=settings,
             )
             for number, config in enumerate(configs)
@@ -114,13 +110,13 @@ class RunQueueing:
         self._services.wakeup.wake()
         return [run.id for run in queued]
 
-    def _group_name(self, group_id: str | None, project_id: str) -> str | None:
-        if group_id is None:
-            return None
-        row = GroupRepository(self._services.database).get(group_id)
-        if row.project_id != project_id:
-            raise NotFound("group", group_id)
-        return row.name
+    def _check_home(self, home: RunHome) -> None:
+        """Raise `NotFound` before a key is claimed for what can't be done."""
+        ProjectOverviews(self._services.database).check_exists(home.project_id)
+        if home.group_id is not None:
+            group = GroupRepository(self._services.database).get(home.group_id)
+            if group.project_id != home.project_id:
+                raise NotFound("group", home.group_id)
 
 
 def parse_request(values: Mapping[str, Any]) -> RunRequest:

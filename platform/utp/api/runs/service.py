@@ -10,7 +10,7 @@ from utp.api.errors import problem_of
 from utp.api.etag import check_if_match, etag_of
 from utp.api.json_answers import JsonFields
 from utp.api.paging import PageRequest, cut_page, wrong_cursor
-from utp.api.runs.access import require_run
+from utp.api.runs.access import require_deletable, require_run
 from utp.api.runs.answers import to_event, to_run_fields, to_runs
 from utp.api.runs.detail import detail_fields, read_json_file
 from utp.api.runs.schemas import (
@@ -53,11 +53,12 @@ class RunService:
 
     def get(self, run_id: str) -> tuple[JsonFields, str]:
         """Return the `RunDetail` of a run, and its ETag."""
-        with self._services.database.read():
-            whole = self._lists.read_whole(run_id)
-            if not self._principal.can(whole.run.project_id, Action.READ):
-                raise RunNotFound(run_id)
-            detail = detail_fields(whole, self._lists, self._services.settings.home)
+        whole = self._lists.read_whole(run_id)
+        if not self._principal.can(whole.run.project_id, Action.READ):
+            raise RunNotFound(run_id)
+        # Outside any transaction: it reads files of the run, and a storage that hangs must not hold the database's
+        # connections as well.
+        detail = detail_fields(whole, self._lists, self._services.settings.home)
         return detail, etag_of(*(getattr(whole.run, name) for name in ANNOTATIONS))
 
     def summary(self, run_id: str) -> Run:
@@ -108,7 +109,7 @@ class RunService:
 
     def delete(self, run_id: str, *, is_dry_run: bool) -> Deletion:
         """Remove a run with its files, or say what would go."""
-        require_run(self._services, self._principal, run_id, Action.WRITE)
+        require_deletable(self._services, self._principal, run_id)
         recorder = self._services.recorder
         plan = recorder.plan_deletion(run_id) if is_dry_run else recorder.delete_run(run_id)
         return Deletion(run_id=run_id, paths=list(plan.directories), size_bytes=plan.size_bytes)

@@ -131,6 +131,7 @@ class DatasetWriter(Writer):
             if report is not None:
                 version = _find_version(tx, dataset_id, fingerprint, summary or {}) if fingerprint else None
                 changes |= {"state": "done", "report": dict(report), "version_id": version}
+                changes["num_seen"] = func.coalesce(DatasetScan.num_total, DatasetScan.num_seen)
             tx.connection.execute(update(DatasetScan).where(*mine).values(changes))
 
         self._database.write(work)

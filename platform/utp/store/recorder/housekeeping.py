@@ -54,24 +54,21 @@ class HousekeepingWriter(Writer):
 
     def plan_deletion(self, run_id: str) -> Deletion:
         """Say what `delete_run` would remove; changes nothing. Raises `RunNotFound`."""
+        num_checkpoints = select(func.count()).select_from(Checkpoint).where(Checkpoint.run_id == run_id)
+        num_points = select(func.coalesce(func.sum(MetricSeries.num_hot + MetricSeries.num_folded), 0))
         with self._database.read() as connection:
             query = select(Run.name, Run.run_dir, Run.checkpoint_dir).where(Run.id == run_id)
             run = connection.execute(query).first()
             if run is None:
                 raise RunNotFound(run_id)
-            num_checkpoints = select(func.count()).select_from(Checkpoint).where(Checkpoint.run_id == run_id)
-            num_points = func.coalesce(func.sum(MetricSeries.num_hot + MetricSeries.num_folded), 0)
-            directories = tuple(one for one in (run.run_dir, run.checkpoint_dir) if Path(one).is_dir())
-            num_files, size_bytes = _measure(directories)
-            return Deletion(
-                run_id=run_id,
-                name=run.name,
-                directories=directories,
-                num_files=num_files,
-                size_bytes=size_bytes,
-                num_checkpoints=connection.execute(num_checkpoints).scalar_one(),
-                num_points=connection.execute(select(num_points).where(MetricSeries.run_id == run_id)).scalar_one(),
-            )
+            rows = {
+                "num_checkpoints": connection.execute(num_checkpoints).scalar_one(),
+                "num_points": connection.execute(num_points.where(MetricSeries.run_id == run_id)).scalar_one(),
+            }
+        directories = tuple(one for one in (run.run_dir, run.checkpoint_dir) if Path(one).is_dir())
+        num_files, size_bytes = _measure(directories)  # takes long, so outside the transaction
+        sizes = {"num_files": num_files, "size_bytes": size_bytes}
+        return Deletion(run_id=run_id, name=run.name, directories=directories, **sizes, **rows)
 
     def delete_run(self, run_id: str) -> Deletion:
         """Remove a run: its directories, then its rows; what was cut off half-way is finished by the next call.

@@ -76,11 +76,19 @@ class PeopleWriter(Writer):
         self._database.write(work)
 
     def add_login_link(self, user_id: str, hash: str, *, life_s: float = LINK_LIFE_S) -> float:  # noqa: A002
-        """Keep a one-time code's hash and return when it expires; earlier links of the user end. Raises `NotFound`."""
+        """Keep a one-time code's hash and return when it expires; earlier links of the user end.
+
+        Raises:
+            NotFound: there is no such user.
+            Conflict: they are disabled, so that the link would let nobody in.
+        """
 
         def work(tx: Transaction) -> float:
-            if tx.connection.scalar(select(User.id).where(User.id == user_id)) is None:
+            is_disabled = tx.connection.scalar(select(User.is_disabled).where(User.id == user_id))
+            if is_disabled is None:
                 raise NotFound("user", user_id)
+            if is_disabled:
+                raise Conflict("the user is disabled, and the link would let nobody in", "enable them first")
             return _insert_link(tx, user_id, hash, life_s)
 
         return self._database.write(work)

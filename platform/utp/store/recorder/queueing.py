@@ -18,7 +18,7 @@ from utp.config.request import RunRequest
 from utp.config.train import TrainConfig
 from utp.settings import Settings
 from utp.store.database import Transaction
-from utp.store.errors import IllegalMove, KeyReused, RunNotFound
+from utp.store.errors import IllegalMove, KeyReused, NotFound, RunNotFound
 from utp.store.ids import new_id
 from utp.store.policy import START_LEASE_S
 from utp.store.recorder.creation import CreationKey, once
@@ -57,6 +57,14 @@ class RunOrigin:
     """Run that it is a clone of."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunHome:
+    """Project and group of a run by their ids, where they are known: names may change meanwhile."""
+
+    project_id: str
+    group_id: str | None = None
+
+
 @dataclass
 class _NewRun:
     """What was asked for, and the directories made for it so far; kept over the tries of the transaction."""
@@ -69,6 +77,8 @@ class _NewRun:
     tags: Sequence[str]
     settings: Settings
     origin: RunOrigin
+    home: RunHome | None = None
+    """In place of the names of project and group."""
     id: str = field(default_factory=new_id)
     made: list[RunPaths] = field(default_factory=list)
 
@@ -87,15 +97,19 @@ class QueueWriter(Writer):
         tags: Sequence[str] = (),
         idempotency_key: str | None = None,
         origin: RunOrigin | None = None,
+        home: RunHome | None = None,
         settings: Settings,
     ) -> QueuedRun:
         """Reserve a name and directories and queue the run; with a key already used, return that run.
 
+        A project or a group of a name that there is not is added; one of an id has to be there.
+
         Raises:
+            NotFound: the project or the group of `home` is gone.
             KeyReused: the key came with another config before.
             PathRefused: a root of the config leads outside its mount.
         """
-        new = _NewRun(config, request, project, owner, group, tags, settings, origin or RunOrigin())
+        new = _NewRun(config, request, project, owner, group, tags, settings, origin or RunOrigin(), home)
 
         def work(tx: Transaction) -> QueuedRun:
             if idempotency_key is not None and (known := _find_by_key(tx, idempotency_key, config)):
@@ -187,12 +201,12 @@ class QueueWriter(Writer):
 def _insert_run(tx: Transaction, new: _NewRun, **columns: Any) -> QueuedRun:
     if tx.connection.scalar(select(Run.id).where(Run.id == new.id)):
         return _read_queued(tx, new.id)  # the first try was committed, its answer was lost
-    project_id = get_or_add(tx, Project, name=new.project)
+    home = _find_home(tx, new)
     paths = _reserve(tx, new)
     run = {
         "id": new.id,
-        "project_id": project_id,
-        "group_id": get_or_add(tx, ExperimentGroup, project_id=project_id, name=new.group) if new.group else None,
+        "project_id": home.project_id,
+        "group_id": home.group_id,
         "config_id": add_config(tx, new.config),
         "dataset_id": _add_dataset(tx, new),
         "owner": new.owner,
@@ -209,6 +223,20 @@ def _insert_run(tx: Transaction, new: _NewRun, **columns: Any) -> QueuedRun:
     }
     tx.connection.execute(insert(Run).values(**run, **columns))
     return _read_queued(tx, new.id)
+
+
+def _find_home(tx: Transaction, new: _NewRun) -> RunHome:
+    if new.home is None:
+        project_id = get_or_add(tx, Project, name=new.project)
+        group_id = get_or_add(tx, ExperimentGroup, project_id=project_id, name=new.group) if new.group else None
+        return RunHome(project_id=project_id, group_id=group_id)
+    project_id, group_id = new.home.project_id, new.home.group_id
+    if tx.connection.scalar(select(Project.id).where(Project.id == project_id)) is None:
+        raise NotFound("project", project_id)
+    mine = (ExperimentGroup.id == group_id, ExperimentGroup.project_id == project_id)
+    if group_id is not None and tx.connection.scalar(select(ExperimentGroup.id).where(*mine)) is None:
+        raise NotFound("group", group_id)
+    return new.home
 
 
 def _reserve(tx: Transaction, new: _NewRun) -> RunPaths:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utp.logs.places import open_log
-from utp.logs.shortening import is_hole, next_data
+from utp.logs.shortening import first_hole, is_hole, next_data
 
 STRIDE_BYTES = 64 << 10
 """A count is kept for so many bytes: 8 bytes of memory each, and the most that is read to find a line."""
@@ -66,7 +66,7 @@ class LineIndex:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._identity: tuple[int, int] | None = None
+        self._identity: tuple[int, int, tuple[int, int] | None] | None = None
         self._start_over()
 
     @contextmanager
@@ -84,9 +84,10 @@ class LineIndex:
 
     def _extend(self, file: BinaryIO) -> None:
         status = os.fstat(file.fileno())
-        if self._identity != (status.st_dev, status.st_ino) or status.st_size < self._size_bytes:
-            self._start_over()  # another file, or one that was cut off
-            self._identity = (status.st_dev, status.st_ino)
+        identity = (status.st_dev, status.st_ino, first_hole(file.fileno(), status.st_size))
+        if self._identity != identity or status.st_size < self._size_bytes:
+            self._start_over()  # another file, or one that was cut off, or whose middle was dropped
+            self._identity = identity
         file.seek(self._size_bytes)
         while self._size_bytes < status.st_size:
             wanted = min(_READ_BYTES - self._size_bytes % _READ_BYTES, status.st_size - self._size_bytes)

@@ -81,6 +81,21 @@ def next_data(descriptor: int, offset: int) -> int:
         os.lseek(descriptor, position, os.SEEK_SET)
 
 
+def first_hole(descriptor: int, size: int) -> tuple[int, int] | None:
+    """Return where the first hole begins and ends, None where there is none before `size`: each shortening moves it.
+
+    The descriptor's own position stays as it is.
+    """
+    position = os.lseek(descriptor, 0, os.SEEK_CUR)
+    try:
+        start = os.lseek(descriptor, 0, os.SEEK_HOLE)
+    except OSError:  # this file system can't say, or the file is empty
+        start = size
+    finally:
+        os.lseek(descriptor, position, os.SEEK_SET)
+    return (start, next_data(descriptor, start)) if start < size else None
+
+
 def is_hole(data: bytes) -> bool:
     """Whether bytes may be those of a hole: all of them are zero."""
     return data[:1] == b"\0" and not data.strip(b"\0")

@@ -25,6 +25,8 @@ _PUNCH_HOLE = 0x03
 """FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE."""
 _SEARCHED_BYTES = 64 << 10
 _PIECE_BYTES = 1 << 20
+_BLOCK_BYTES = 64 << 10
+"""The largest blocks of file systems: of those that a hole takes in part the rest is written as zeros."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,17 @@ def first_hole(descriptor: int, size: int) -> tuple[int, int] | None:
     finally:
         os.lseek(descriptor, position, os.SEEK_SET)
     return (start, next_data(descriptor, start)) if start < size else None
+
+
+def zeros_of_hole(descriptor: int, size: int) -> tuple[int, int] | None:
+    """Return the bytes of a log that stand for what was dropped: those of the hole, and the zeros at its ends."""
+    hole = first_hole(descriptor, size)
+    if hole is None:
+        return None
+    first = max(0, hole[0] - _BLOCK_BYTES)
+    before = os.pread(descriptor, hole[0] - first, first)
+    behind = os.pread(descriptor, _BLOCK_BYTES, hole[1])
+    return first + len(before.rstrip(b"\0")), hole[1] + len(behind) - len(behind.lstrip(b"\0"))
 
 
 def is_hole(data: bytes) -> bool:

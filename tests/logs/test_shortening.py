@@ -65,6 +65,21 @@ def test_middle_goes_and_lines_keep_their_offsets_and_numbers(log: Path) -> None
     assert "bytes more" in texts(log, marker + dropped - 1, 1)[0]
 
 
+def test_index_that_counted_before_gives_the_same_lines_as_a_new_one_after(log: Path) -> None:
+    index = LineIndex(log)
+    for number in range(0, 40_000, 4000):
+        with log.open("ab") as file:
+            file.write(lines_of(4000, 100, first=number))
+        read_numbered(index, -1, 1, is_live=True)
+        shorten(log, LIMIT)
+        for start in range(0, number + 4000, 997):
+            known, fresh = (read_numbered(one, start, 3, is_live=True) for one in (index, LineIndex(log)))
+            assert known == fresh, start
+    with log.open("ab") as file:
+        file.write(b"one more\n")
+    assert read_numbered(index, -1, 1, is_live=True).lines[0].text == "one more"
+
+
 def test_reading_by_offset_passes_the_hole_in_either_direction(log: Path) -> None:
     log.write_bytes(lines_of(300_000, 200))
     shorten(log, 8 * LIMIT)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utp.logs.places import open_log
-from utp.logs.shortening import end_of_hole, is_hole, next_data
+from utp.logs.shortening import first_hole, is_hole, next_data
 
 STRIDE_BYTES = 64 << 10
 """A count is kept for so many bytes: 8 bytes of memory each, and the most that is read to find a line."""
@@ -69,7 +69,8 @@ class LineIndex:
         self._path = path
         self._lock = threading.Lock()
         self._identity: tuple[int, int] | None = None
-        self._missing_bytes = self._end_of_hole = 0
+        self._missing_bytes = 0
+        self._hole: tuple[int, int] | None = None
         self._start_over()
 
     @contextmanager
@@ -110,8 +111,8 @@ class LineIndex:
         self._missing_bytes = missing
         if missing <= max(0, before) + MIN_DROPPED_BYTES:
             return False
-        end, self._end_of_hole = self._end_of_hole, end_of_hole(file.fileno())
-        return self._end_of_hole != end
+        hole, self._hole = self._hole, first_hole(file.fileno(), status.st_size)
+        return self._hole != hole
 
     def _count(self, data: bytes) -> None:
         position = 0

@@ -26,6 +26,8 @@ _PUNCH_HOLE = 0x03
 """FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE."""
 _SEARCHED_BYTES = 64 << 10
 _PIECE_BYTES = 1 << 20
+_BLOCK_BYTES = 64 << 10
+"""The largest blocks of file systems: of those that a hole takes in part the rest is written as zeros."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,21 @@ def end_of_dropped(descriptor: int, start: int, line: bytes) -> int:
     return _read_marker(descriptor, start).end if line.startswith(_MARKER_BEGINS) else start
 
 
-def end_of_hole(descriptor: int) -> int:
-    """Return where a file's first hole ends, 0 where it has none: it tells whether more was dropped."""
-    size = os.fstat(descriptor).st_size
+def first_hole(descriptor: int, size: int) -> tuple[int, int] | None:
+    """Return where the first hole begins and ends, None where there is none before `size`: each shortening moves it."""
     start = _seek(descriptor, 0, os.SEEK_HOLE) if size else 0
-    return next_data(descriptor, start) if start < size else 0
+    return (start, next_data(descriptor, start)) if start < size else None
+
+
+def zeros_of_hole(descriptor: int, size: int) -> tuple[int, int] | None:
+    """Return the bytes of a log that stand for what was dropped: those of the hole, and the zeros at its ends."""
+    hole = first_hole(descriptor, size)
+    if hole is None:
+        return None
+    first = max(0, hole[0] - _BLOCK_BYTES)
+    before = os.pread(descriptor, hole[0] - first, first)
+    behind = os.pread(descriptor, _BLOCK_BYTES, hole[1])
+    return first + len(before.rstrip(b"\0")), hole[1] + len(behind) - len(behind.lstrip(b"\0"))
 
 
 def is_hole(data: bytes) -> bool:

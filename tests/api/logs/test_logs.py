@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.support.live_run import LiveRun
 
+from utp.logs.shortening import shorten
 from utp.settings import Settings
 from utp.store.recorder import Recorder
 
@@ -94,6 +95,25 @@ def test_download_sends_the_bytes_and_ranges_of_them(client: TestClient, run: Li
     part = client.get(route, headers={"Range": "bytes=2-10"})
     assert (part.status_code, part.content) == (206, NASTY[2:11])
     assert client.get(route, headers={"Range": "bytes=9999-"}).status_code == 416
+
+
+def test_download_of_a_log_without_its_middle_leaves_the_zeros_out(client: TestClient, run: LiveRun) -> None:
+    path = run.log(b"".join(b"line %06d of many\n" % number for number in range(200_000)))
+    assert shorten(path, 1 << 20)
+    route = f"/api/v1/runs/{run.id}/logs/download"
+    whole = client.get(route)
+    assert int(whole.headers["content-length"]) == len(whole.content) < 1 << 20
+    lines = whole.content.split(b"\n")
+    assert b"\0" not in whole.content
+    marker = next(number for number, line in enumerate(lines) if line.startswith(b"[utp dropped"))
+    assert [lines[number] for number in (0, marker - 1, -2)] == [
+        b"line %06d of many" % number for number in (0, marker - 1, 199_999)
+    ]
+    middle = len(b"\n".join(lines[:marker]))
+    for first, last in ((middle - 10, middle + 100_000), (len(whole.content) - 50, len(whole.content) - 1)):
+        part = client.get(route, headers={"Range": f"bytes={first}-{last}"})
+        assert part.content == whole.content[first : last + 1]
+        assert part.headers["content-range"] == f"bytes {first}-{last}/{len(whole.content)}"
 
 
 def test_link_that_a_run_put_in_place_of_a_log_is_not_followed(

@@ -302,9 +302,11 @@ def test_deletion_that_the_storage_cut_off_is_finished_by_the_next_one(
 
     run = queue()
     url, folder = f"{RUNS}/{run['id']}", Path(client.get(f"{RUNS}/{run['id']}").json()["run_dir"])
+    assert client.get(RUNS).json()["total"] == 1
     with monkeypatch.context() as patched:
         patched.setattr("shutil.rmtree", refuse)
         assert client.delete(url).status_code == 503
+    assert client.get(RUNS).json() == {"items": [], "next_cursor": None, "total": 0}
     assert client.get(url).status_code == 404
     assert sign_in("olga", Role.MEMBER).delete(url).status_code == 404
     assert sign_in("vic", Role.VIEWER, projects=[project_id]).delete(url).status_code == 403

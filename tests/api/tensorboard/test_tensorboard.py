@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from tests.support.live_run import LiveRun
 from utp.api.errors import TensorBoardsBusy
 from utp.api.security.strict_requests import MAX_BODY_BYTES
 from utp.api.services import Services
-from utp.api.tensorboard.board import Board, remove_orphans
+from utp.api.tensorboard.board import FOLDER_PREFIX, Board, remove_orphans
 from utp.api.tensorboard.boards import Boards
 from utp.api.tensorboard.keys import BoardKey, key_of_runs, read_key
 from utp.core.tensorboard import TensorBoardLog
@@ -199,6 +200,22 @@ def test_name_that_came_to_mean_another_run_shows_that_one(tmp_path: Path) -> No
         assert links == {"run": "new", "run 1234": "old"}
     finally:
         board.close()
+
+
+def test_board_that_can_not_be_started_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_options: Any) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    num_descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", refuse)
+        with pytest.raises(OSError, match="allocate"):
+            Board("one", {})
+    assert (list(tmp_path.glob(f"{FOLDER_PREFIX}*")), len(list(Path("/proc/self/fd").iterdir()))) == (
+        [],
+        num_descriptors,
+    )
 
 
 def test_board_that_died_is_started_again(client: TestClient, services: Services, project_id: str) -> None:

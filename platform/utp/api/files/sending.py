@@ -29,6 +29,7 @@ def send_file(
     is_shown: bool = False,
     range_: str | None = None,
     if_range: str | None = None,
+    left_out: tuple[int, int] | None = None,
 ) -> Response:
     """Return the response of a file; closes it. Several ranges at once get the whole file, as the RFC allows.
 
@@ -39,9 +40,11 @@ def send_file(
         is_shown: by the browser in the page; else it is saved.
         range_: the header.
         if_range: the header; another ETag than the file's means that the range is of an older file.
+        left_out: bytes, from one offset to another, that are sent as if the file had none there.
     """
     status = os.fstat(file.fileno())
-    size, etag = status.st_size, f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    gap = left_out or (status.st_size, status.st_size)
+    size, etag = status.st_size - (gap[1] - gap[0]), f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     headers = {
         "Accept-Ranges": "bytes",
         "ETag": etag,
@@ -52,14 +55,14 @@ def send_file(
     wanted = _RANGE.fullmatch(range_.strip()) if range_ and if_range in (None, etag) else None
     if wanted is None:
         headers["Content-Length"] = str(size)
-        return StreamingResponse(_pieces(file, 0, size), 200, headers, media_type)
+        return StreamingResponse(_pieces(file, 0, size, gap), 200, headers, media_type)
     bounds = _bounds(wanted[1], wanted[2], size)
     if bounds is None:
         file.close()
         return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
     first, last = bounds
     headers |= {"Content-Length": str(last - first + 1), "Content-Range": f"bytes {first}-{last}/{size}"}
-    return StreamingResponse(_pieces(file, first, last - first + 1), 206, headers, media_type)
+    return StreamingResponse(_pieces(file, first, last - first + 1, gap), 206, headers, media_type)
 
 
 def _bounds(first: str, last: str, size: int) -> tuple[int, int] | None:
@@ -71,9 +74,15 @@ def _bounds(first: str, last: str, size: int) -> tuple[int, int] | None:
     return (start, end) if start <= end else None
 
 
-def _pieces(file: BinaryIO, offset: int, left: int) -> Iterator[bytes]:
+def _pieces(file: BinaryIO, offset: int, left: int, gap: tuple[int, int]) -> Iterator[bytes]:
+    """Yield bytes by their place in what is sent: that of the file up to the gap, earlier by its length behind it."""
     with file:
-        file.seek(offset)
-        while left > 0 and (piece := file.read(min(PIECE_BYTES, left))):
+        while left > 0:
+            is_before = offset < gap[0]
+            file.seek(offset if is_before else offset + gap[1] - gap[0])
+            piece = file.read(min(PIECE_BYTES, left, gap[0] - offset if is_before else left))
+            if not piece:
+                return  # cut off meanwhile
+            offset += len(piece)
             left -= len(piece)
             yield piece

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -12,6 +13,7 @@ from utp.api.logs.schemas import LogMatches, LogPage, LogStreams, Stream
 from utp.api.logs.service import LogService
 from utp.api.routes import api_router
 from utp.logs.line_facts import LogLevel
+from utp.logs.shortening import zeros_of_hole
 
 MAX_LINES = 5000
 MAX_MATCHES = 1000
@@ -79,7 +81,8 @@ def download_log(
     range_: RangeHeader = None,
     if_range: IfRangeHeader = None,
 ) -> Response:
-    """Send a log as it was written, whole or a range of its bytes."""
+    """Send a log as it was written, whole or a range; without the zeros in the place of what a long one has dropped."""
     file, log = LogService(services, principal).open(run_id, attempt, stream)
     name = f"{run_id}-a{log.attempt}-{stream}"
-    return send_file(file, name, "text/plain; charset=utf-8", range_=range_, if_range=if_range)
+    zeros = zeros_of_hole(file.fileno(), os.fstat(file.fileno()).st_size)
+    return send_file(file, name, "text/plain; charset=utf-8", range_=range_, if_range=if_range, left_out=zeros)

@@ -35,6 +35,9 @@ class Board:
     Args:
         key: names it in its addresses.
         logs: folder of event files by name of run.
+
+    Raises:
+        OSError: it can't be started; nothing of it stays.
     """
 
     def __init__(self, key: str, logs: Mapping[str, Path]) -> None:
@@ -45,17 +48,13 @@ class Board:
         self.num_requests = 0
         """Under way."""
         self.last_used_s = time.monotonic()
-        (self._folder / "runs").mkdir()
-        self.link(logs)
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [*COMMAND, str(self._folder), f"{PREFIX}/{key}"],
-                stdin=subprocess.PIPE,  # held open: its end tells the process that this one is gone, however it went
-                stdout=log,
-                stderr=log,
-                env={**_kept_environment(), "TMPDIR": str(self._folder)},
-                pass_fds=(self._hold,),  # the folder is held for as long as one of the two lives
-            )
+        try:
+            (self._folder / "runs").mkdir()
+            self.link(logs)
+            self._process = self._start()
+        except BaseException:
+            self._remove()  # nobody else would: this process holds the folder
+            raise
 
     @property
     def socket(self) -> Path:
@@ -97,6 +96,20 @@ class Board:
         self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
+        self._remove()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [*COMMAND, str(self._folder), f"{PREFIX}/{self.key}"],
+                stdin=subprocess.PIPE,  # held open: its end tells the process that this one is gone, however it went
+                stdout=log,
+                stderr=log,
+                env={**_kept_environment(), "TMPDIR": str(self._folder)},
+                pass_fds=(self._hold,),  # the folder is held for as long as one of the two lives
+            )
+
+    def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._hold)
 

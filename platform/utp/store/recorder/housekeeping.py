@@ -110,6 +110,7 @@ def _lock_for_deletion(tx: Transaction, run_id: str) -> None:
     if found.state in LIVE:
         raise IllegalMove(run_id, found.state, "be deleted", "stop it first")
     tx.connection.execute(update(Run).where(Run.id == run_id).values(deleted_at=tx.now))
+    append_event(tx, run_id, found.attempt, "changed", data={"fields": ["deleted_at"]})  # it leaves all lists
 
 
 def _delete_rows(tx: Transaction, deletion: Deletion) -> None:

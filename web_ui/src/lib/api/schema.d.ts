@@ -1273,7 +1273,7 @@ export interface paths {
         };
         /**
          * Download Log
-         * @description Send a log as it was written, whole or a range of its bytes.
+         * @description Send a log as it was written, whole or a range; without the zeros in the place of what a long one has dropped.
          */
         get: operations["download_log"];
         put?: never;

@@ -74,9 +74,10 @@ def test_text_of_a_filter_is_text_and_no_pattern_or_sql(
         assert lists.read(RunFilter(tag=text)).total == 0, text
         assert lists.read(RunFilter(owner=text)).total == 0, text
     assert lists.read(RunFilter(search="0%")).total == 1
-    for text, num_found in (("grün", 1), ('"', 1), ("\\", 1), ("BEST", 3)):
+    recorder.queue_run(CONFIG, REQUEST, tags=["[two]", "of, them", "three"], settings=settings)
+    for text, num_found in (("grün", 1), ('"', 1), ("\\", 1), ("BEST", 3), ("[", 1), (", ", 1), ("f, t", 1)):
         assert lists.read(RunFilter(search=text)).total == num_found, text
-    assert lists.read(RunFilter()).total == len(tags)
+    assert lists.read(RunFilter()).total == len(tags) + 1
 
 
 def test_run_knows_where_it_comes_from(recorder: Recorder, database: Database, settings: Settings) -> None:

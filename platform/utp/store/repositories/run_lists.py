@@ -283,7 +283,8 @@ def _literal(text: str) -> str:
 
 def _conditions(given: frozenset[str], *, with_archived: bool) -> list[ColumnElement[bool]]:
     tags = cast(Run.tags, Text)  # JSON, which writes letters beyond ASCII as \uXXXX
-    texts = ((Run.name, "search"), (Run.owner, "search"), (Run.notes, "search"), (tags, "tag_search"))
+    words = func.replace(func.trim(tags, "[]"), '", "', '"\n"')  # without the signs of the list itself
+    texts = ((Run.name, "search"), (Run.owner, "search"), (Run.notes, "search"), (words, "tag_search"))
     found = [func.lower(text).like(func.lower(bindparam(name)), escape=ESCAPE) for text, name in texts]
     conditions = {
         "project_ids": Run.project_id.in_(bindparam("project_ids", expanding=True)),

@@ -2,9 +2,10 @@
 
 Each worker is a process that works in steps of `--work` small matrix products (20: about 25 ms of CPU, as a small
 model's training step; 2: it does little but write) and writes 250 lines to its own log behind each, while a shipper
-brings them to a hub in this process over a local socket, in the place of Ray. Told: lines lost (none may be), latency
-from writing a line to a follower having it, the worst of the reads of a page, and how much slower the workers are
-than without a shipper, in turns, in wall time and in their CPU time.
+brings them to a hub in this process over a local socket, in the place of Ray. Told: lines lost (none may be), how much
+slower the workers are than without a shipper, in turns, in wall time and in their CPU time, and the worst of the reads
+of a page; then, of one more flood with a process that follows all four logs, as a replica of the dashboard does, the
+latency from writing a line to having it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy
@@ -30,10 +35,23 @@ from utp.cluster.log_shipper import LogShipper
 from utp.logs.line_index import LineIndexes
 from utp.logs.pages import read_page, read_page_before
 
+CONTEXT = multiprocessing.get_context("fork")
 NUM_WRITERS = 4
 LINES_PER_STEP = 250
 LOG = "rank0.log"
 FILLER = b"loss 0.12345 acc@1 0.98765 images/s 1234.5 " + b"." * 40
+
+
+@dataclass(frozen=True)
+class Flood:
+    """What one flood took, in seconds."""
+
+    wall: float
+    """Of a worker."""
+    cpu: float
+    latencies: Sequence[float]
+    pages: Sequence[float]
+    """CPU time of each page read."""
 
 
 def run_id(writer: int) -> str:
@@ -86,49 +104,53 @@ def serve(listener: Listener, hub: LogHub) -> None:
             return  # it is closed
 
 
-def follow(hub: LogHub, latencies_s: list[float], is_over: threading.Event) -> None:
+def follow(copies: Path, is_over: Event, results: Connection) -> None:
     """Read what comes, as the API does for all who follow; of each look the latency of a log's oldest line."""
-    indexes = LineIndexes()
+    hub, indexes, latencies_s = LogHub(copies, lambda run, attempt: None), LineIndexes(), list[float]()
     tails = [LogTail(partial(hub.file, run_id(writer), 1, LOG), indexes) for writer in range(NUM_WRITERS)]
     for tail in tails:
         tail.begin()
     while not is_over.wait(PERIOD_S):
         for tail in tails:
             latencies_s.extend((time.time_ns() - int(line.text[:19])) / 1e9 for line in tail.read()[:1])
-    for tail in tails:
-        tail.close()
+    results.send(latencies_s)
 
 
-def flood(num_lines: int, num_products: int, *, is_shipped: bool) -> tuple[float, float, list[float], list[float]]:
-    """Return wall and CPU seconds of a worker, latencies, and CPU seconds per page read; checks every byte."""
+@contextmanager
+def followed(copies: Path) -> Iterator[list[float]]:
+    """Follow all logs from a process of its own; gives a list that holds the latencies behind it."""
+    is_over, (receive, send) = CONTEXT.Event(), CONTEXT.Pipe(duplex=False)
+    follower = CONTEXT.Process(target=follow, args=(copies, is_over, send))
+    follower.start()
+    latencies_s = list[float]()
+    yield latencies_s
+    is_over.set()
+    latencies_s.extend(receive.recv())
+    follower.join()
+
+
+def flood(num_lines: int, num_products: int, *, is_shipped: bool, is_followed: bool = False) -> Flood:
+    """Have the workers write; checks every byte that came over."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        address = str(folder / "socket")
-        hub = LogHub(folder / "head", lambda run, attempt: None)
+        address, copies = str(folder / "socket"), folder / "head"
+        hub = LogHub(copies, lambda run, attempt: None)
         listener = Listener(address)
-        threading.Thread(target=serve, args=(listener, hub), daemon=True).start()
-        latencies: list[float] = []
-        is_over = threading.Event()
-        follower = threading.Thread(target=follow, args=(hub, latencies, is_over), daemon=True)
-        if is_shipped:
-            follower.start()
-        wall, cpu = work(folder, num_lines, num_products, address if is_shipped else None)
+        with followed(copies) if is_followed else nullcontext(list[float]()) as latencies:
+            threading.Thread(target=serve, args=(listener, hub), daemon=True).start()
+            wall, cpu = work(folder, num_lines, num_products, address if is_shipped else None)
         pages = [check(folder, hub, writer) for writer in range(NUM_WRITERS)] if is_shipped else []
-        is_over.set()
-        if is_shipped:
-            follower.join()
         listener.close()
-        return wall, cpu, latencies, [seconds for page in pages for seconds in page]
+        return Flood(wall, cpu, latencies, [seconds for page in pages for seconds in page])
 
 
 def work(folder: Path, num_lines: int, num_products: int, address: str | None) -> tuple[float, float]:
     """Return the workers' mean wall and CPU seconds, the shipper's thread with them."""
-    context = multiprocessing.get_context("fork")
     workers = []
     for writer in range(NUM_WRITERS):
-        receive, send = context.Pipe(duplex=False)
+        receive, send = CONTEXT.Pipe(duplex=False)
         arguments = (folder, writer, num_lines // NUM_WRITERS, num_products, address, send)
-        workers.append((context.Process(target=write_lines, args=arguments), receive))
+        workers.append((CONTEXT.Process(target=write_lines, args=arguments), receive))
     for process, _ in workers:
         process.start()
     answers = [receive.recv() for _, receive in workers]
@@ -164,18 +186,17 @@ def main() -> None:
     parser.add_argument("--work", type=int, default=20, help="matrix products between 250 lines")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    alone, shipped, latencies, pages = [], [], list[float](), list[float]()
+    alone, shipped = list[Flood](), list[Flood]()
     for _ in range(options.rounds):
-        alone.append(flood(options.lines, options.work, is_shipped=False)[:2])
-        wall, cpu, seconds, reads = flood(options.lines, options.work, is_shipped=True)
-        shipped.append((wall, cpu))
-        latencies += seconds
-        pages += reads
-    wall_ratio = statistics.median(s[0] / a[0] for a, s in zip(alone, shipped, strict=True))
-    cpu_ratio = statistics.median(s[1] / a[1] for a, s in zip(alone, shipped, strict=True))
-    quantiles = statistics.quantiles(latencies, n=100)
+        alone.append(flood(options.lines, options.work, is_shipped=False))
+        shipped.append(flood(options.lines, options.work, is_shipped=True))
+    watched = flood(options.lines, options.work, is_shipped=True, is_followed=True)
+    wall_ratio = statistics.median(s.wall / a.wall for a, s in zip(alone, shipped, strict=True))
+    cpu_ratio = statistics.median(s.cpu / a.cpu for a, s in zip(alone, shipped, strict=True))
+    quantiles = statistics.quantiles(watched.latencies, n=100)
+    pages = [seconds for one in (*shipped, watched) for seconds in one.pages]
     print(f"{options.lines} lines from {NUM_WRITERS} workers, {options.rounds} rounds; none lost, none twice")
-    print(f"work alone {statistics.median(a[0] for a in alone):.2f} s, shipped x {wall_ratio:.3f} (goal < 1.05)")
+    print(f"work alone {statistics.median(a.wall for a in alone):.2f} s, shipped x {wall_ratio:.3f} (goal < 1.05)")
     print(f"CPU of a worker, its shipper's with it: x {cpu_ratio:.3f}")
     print(f"latency to a follower: p50 {quantiles[49] * 1e3:.0f} ms, p95 {quantiles[94] * 1e3:.0f} ms")
     print(f"a page of 256 KiB by offset: {max(pages) * 1e3:.1f} ms CPU at worst (goal < 100)")

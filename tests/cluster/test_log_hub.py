@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 from pathlib import Path
 
@@ -145,3 +146,21 @@ def test_every_byte_arrives_once_and_in_order(
             following = head.take(offset, content[offset : offset + size])
             offset = following if event == "arrives" else offset
     assert head.taken() == content
+
+
+def test_copy_where_no_holes_can_be_made_is_whole_and_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = list[object]()
+
+    def refuse(*asked: object) -> None:
+        tries.append(asked)
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr("utp.cluster.log_hub.shorten", refuse)
+    hub = LogHub(tmp_path, lambda run_id, attempt: None, 1 << 20)
+    piece = b"x" * 99_999 + b"\n"
+    for number in range(30):
+        assert hub.take(RUN, 1, LOG, number * len(piece), piece) == (number + 1) * len(piece)
+    assert hub.file(RUN, 1, LOG).read_bytes() == piece * 30
+    assert len(tries) == 1

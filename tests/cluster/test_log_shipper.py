@@ -229,7 +229,10 @@ def test_what_has_not_arrived_is_not_dropped(tmp_path: Path, link: Link) -> None
 def test_limit_that_can_not_be_kept_is_said_once_and_costs_nothing(
     tmp_path: Path, link: Link, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*_: object) -> None:
+    tries = list[object]()
+
+    def refuse(*asked: object) -> None:
+        tries.append(asked)
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
     monkeypatch.setattr(log_shipper, "shorten", refuse)
@@ -241,3 +244,4 @@ def test_limit_that_can_not_be_kept_is_said_once_and_costs_nothing(
     assert link.taken("rank0.log") == log.read_bytes()
     said = capsys.readouterr().err
     assert said.count("can't be kept within UTP_MAX_LOG_BYTES: Operation not supported") == 1
+    assert len(tries) == 1  # each would read the whole log

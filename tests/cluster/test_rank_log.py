@@ -69,5 +69,5 @@ def test_echo_of_a_flood_is_its_beginning_and_its_end(tmp_path: Path, monkeypatc
     content = shown.read_bytes()
     assert len(content) < (1 << 20) + (64 << 10) + 1000
     assert content.startswith(b"line 000000 of a run")
-    assert f"utp: more than {1 << 20} bytes; all of it is in {log}\n".encode() in content
+    assert f"utp: more than {1 << 20} bytes; the rest is in {log}\n".encode() in content
     assert content.endswith(b"line 099999 of a run that writes without end\nValueError: what it died of\n")

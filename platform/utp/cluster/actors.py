@@ -40,6 +40,7 @@ from utp.store.recorder import Recorder
 from utp.store.repositories.run_queue import ActiveRow, QueueRepository
 
 GPU_REGISTRY, DISPATCHER = "utp-gpu-registry", "utp-dispatcher"
+SHARED_PLACES = ("UTP_HOME", "DATASETS_DIR", "SHARED_LOGS_DIR", "MODELS_DIR")
 PROBE_EVERY_S = 5.0
 REGISTRY_EVERY_S = 2.0
 CALL_TIMEOUT_S = 10.0
@@ -179,13 +180,8 @@ def ask_places() -> Mapping[str, str]:
 
 def places_of(settings: Settings) -> Mapping[str, str]:
     """Return, by variable, what all processes of one platform have to agree on; no password among it."""
-    mounts = {
-        "UTP_HOME": settings.home,
-        "DATASETS_DIR": settings.datasets_dir,
-        "SHARED_LOGS_DIR": settings.shared_logs_dir,
-        "MODELS_DIR": settings.models_dir,
-    }
-    paths = {name: "" if path is None else str(path.absolute()) for name, path in mounts.items()}
+    env = job_env(settings)
+    paths = {name: str(Path(env[name]).absolute()) if name in env else "" for name in SHARED_PLACES}
     return {**paths, "UTP_DATABASE_URL": database_url(settings).render_as_string(hide_password=True)}
 
 

@@ -7,10 +7,10 @@ the hub would know of.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from pathlib import Path
 
 from utp.logs.places import RUN_ID, STREAM
@@ -123,8 +123,11 @@ class _Stream:
         _write_at(self._copy, offset, data)
         if self._max_bytes is not None and offset - self._looked_at >= self._max_bytes // 16:
             self._looked_at = offset
-            with suppress(OSError):  # on a file system without holes the copy grows on
+            try:
                 shorten(self._copy, self._max_bytes)
+            except OSError as error:  # what was taken is taken: the copy grows on
+                if error.errno == errno.EOPNOTSUPP:  # for good; each try reads all that would have to go
+                    self._max_bytes = None
 
     def _begin(self, offset: int, data: bytes) -> int:
         """Find out whether the head sees the worker's file; if not, the copy starts from the first byte."""

@@ -7,6 +7,7 @@ outgrows its limit it drops the middle, once that has arrived.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import sys
@@ -111,7 +112,9 @@ class LogShipper:
         self._looked_at[stream] = known_to
         try:
             shorten(path, self._max_log_bytes, known_to)
-        except OSError as error:  # it is tried again, but goes into the log once
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:  # for good; each try reads all that would have to go
+                del self._looked_at[stream]
             if not self._is_warned:
                 sys.stderr.write(f"utp: {path} can't be kept within UTP_MAX_LOG_BYTES: {error.strerror}\n")
             self._is_warned = True

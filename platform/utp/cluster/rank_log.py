@@ -62,9 +62,9 @@ class LogEcho:
         self._closing.set()
         self._thread.join()
         if self._left_bytes <= 0:
-            self._offset = max(self._offset, self._path.stat().st_size - ECHO_END_BYTES)
-            self._left_bytes = ECHO_END_BYTES
             with suppress(OSError):
+                self._offset = max(self._offset, self._path.stat().st_size - ECHO_END_BYTES)
+                self._left_bytes = ECHO_END_BYTES
                 self._copy()
 
     def _run(self) -> None:
@@ -74,7 +74,7 @@ class LogEcho:
             try:
                 self._copy()
                 if self._left_bytes <= 0:
-                    self._write(f"\nutp: more than {MAX_ECHO_BYTES} bytes; all of it is in {self._path}\n".encode())
+                    self._write(f"\nutp: more than {MAX_ECHO_BYTES} bytes; the rest is in {self._path}\n".encode())
                     return
             except OSError:
                 return  # nobody reads any more; the log itself is whole
